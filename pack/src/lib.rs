@@ -1,1 +1,16 @@
-//! pack
+//! Supplemental packs for XenServer, Citrix Hypervisor and XCP-ng: what one is, and how to build, sign and read one.
+//!
+//! Data flows one way: [`spec`] (what the pack is) and payload RPMs → [`rpm`] and [`openpgp`] (complete, sign) →
+//! [`update`] (the metadata of the format of 7.1 and later) → [`build`] (the pipeline) → an ISO image on disk.
+//! [`readback`] opens the finished image and checks it against what went in.
+
+pub mod build;
+mod digest;
+pub mod error;
+pub mod openpgp;
+pub mod readback;
+pub mod rpm;
+pub mod spec;
+pub mod update;
+
+pub use error::{Class, Error, Result};

@@ -1,1 +1,5 @@
-//! tests
+//! The lab: stand-ins for what surrounds the project, built from public rules.
+//!
+//! Nothing here may depend on the agent: a stand-in that learns its rules from the program under test proves nothing.
+
+pub mod xapi;

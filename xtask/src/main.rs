@@ -1,2 +1,39 @@
-//! x
-fn main(){}
+//! `cargo xtask …`: the project's commands. Orchestration only: what a pack is, `pack` knows.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage; `cargo xtask pack` has more (README.md, "Exit codes").
+
+mod agent_rpm;
+mod bench;
+mod commit;
+mod flags;
+mod interrupt;
+mod key;
+mod pack_command;
+mod terminal;
+mod test_command;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let result = match flags::Xtask::parse().command {
+        flags::Command::Pack(flags) => pack_command::run(&flags),
+        flags::Command::Test(flags) => test_command::run(&flags),
+        flags::Command::Bench(flags) => bench::run(&flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(error.downcast_ref::<pack::Error>().map_or(1, |error| error.class().exit_code()))
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace").to_path_buf()
+}

@@ -1,0 +1,45 @@
+//! XAPI, the toolstack of a Xen host, as its local clients see it: XML-RPC over a unix socket, a session, typed
+//! records of the fields used, and the pool's state followed through events.
+//!
+//! Must not know Docker or SSH, nor why anybody wants to know.
+//!
+//! | module | knows |
+//! |---|---|
+//! | [`value`], [`encode`], [`decode`] | XML-RPC on the wire, within limits |
+//! | [`envelope`] | XAPI's `Status`/`Value`/`ErrorDescription` around every result |
+//! | [`transport`] | HTTP over the unix socket, one connection kept alive, time limits |
+//! | [`session`] | login, logout, calls on behalf of a session |
+//! | [`records`] | references and records |
+//! | [`events`] | one `event.from` reply, and the state that replies add up to |
+//! | [`follow`] | keeping that state current whatever happens to XAPI |
+
+pub mod backoff;
+mod bounded;
+mod counted;
+pub mod decode;
+pub mod encode;
+pub mod envelope;
+mod error;
+pub mod events;
+pub mod follow;
+mod outage;
+mod patient;
+pub mod records;
+pub mod session;
+mod tokens;
+pub mod transport;
+pub mod value;
+
+#[cfg(test)]
+mod script;
+
+pub use error::{Error, Failure};
+pub use events::State;
+pub use follow::{Change, Follower, Update};
+pub use records::{HostRef, HostUuid, PowerState, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef, VmUuid};
+pub use session::Session;
+pub use value::Value;
+
+/// Where XAPI listens for local clients; every connection there counts as root
+/// (xen-api ocaml/xapi/xapi_globs.ml, context.ml).
+pub const DEFAULT_SOCKET: &str = "/var/lib/xcp/xapi";

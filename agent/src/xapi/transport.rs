@@ -1,0 +1,216 @@
+//! XML-RPC calls over HTTP on XAPI's unix socket: one connection, kept between calls, opened again when it is gone.
+//!
+//! Knows HTTP and time limits; must not know sessions or what any call means.
+
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use http_body_util::{BodyDataStream, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Response, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::io::StreamReader;
+
+use super::counted::{Counted, Received};
+use super::decode::{Decoder, Limits};
+use super::encode;
+use super::envelope::{Reply, response};
+use super::error::Error;
+use super::patient::Patient;
+use super::value::Value;
+
+/// How long connecting may take: it is a local socket, so longer means that nobody accepts.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long XAPI may take to begin its answer to an ordinary call. A pool member passes calls on to the coordinator
+/// over TLS (xen-api ocaml/xapi/api_server.ml), which may take a while under load.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long nothing may come in the middle of an answer.
+pub const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an answer may take from its first byte to its last.
+pub const REPLY_LIMIT: Duration = Duration::from_secs(300);
+
+/// The largest HTTP header put up with, bytes; XAPI's has some 300.
+const HEADER_BYTES: usize = 16 * 1024;
+
+/// One call.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    /// For example `VM.get_record`.
+    pub method: &'static str,
+    /// Its parameters, a session's reference among them.
+    pub params: &'a [Value],
+    /// How long the answer may take to begin; [`ANSWER_LIMIT`] unless the call itself waits.
+    pub answer_limit: Duration,
+    /// What to do when the kept connection turns out to be closed already.
+    pub if_stale: IfStale,
+}
+
+/// What to do when the server closed a kept connection before it answered anything on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfStale {
+    /// Send the call once more, on a new connection.
+    Resend,
+    /// Report it: what the call says is true only if the server is still the same.
+    Fail,
+}
+
+/// XAPI at the other end of a unix socket.
+pub struct Connection {
+    socket: PathBuf,
+    line: Line,
+    /// Connections opened to replace one that was lost.
+    losses: u64,
+}
+
+enum Line {
+    /// Not opened yet, or closed by the server as it said it would.
+    Closed,
+    /// Idle between two calls, as far as we know.
+    Open(Open),
+    /// Gone without notice, or given up in the middle of a call.
+    Lost,
+}
+
+struct Open {
+    sender: SendRequest<Full<Bytes>>,
+    received: Received,
+    _driver: AbortOnDrop,
+}
+
+/// The task that moves bytes for a connection; ends with the connection.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connection {
+    /// To the server at `socket`; connects with the first call.
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: socket.to_owned(), line: Line::Closed, losses: 0 }
+    }
+
+    /// How often the connection went away without notice, as it does when XAPI restarts. Between two calls with the
+    /// same number the server was the same, or said in its answer that it would close.
+    #[must_use]
+    pub fn losses(&self) -> u64 {
+        self.losses + u64::from(matches!(self.line, Line::Lost))
+    }
+
+    /// Makes a call and reads its result while it arrives. Dropping the future gives the call up, and the connection
+    /// with it.
+    ///
+    /// # Errors
+    /// [`Error`]; after any but `Error::Failure` the connection is closed.
+    pub async fn call<T: Reply>(&mut self, call: Call<'_>) -> Result<T, Error> {
+        let method = call.method;
+        let body = encode::request(method, call.params).map_err(|cause| Error::Request { method, cause })?;
+        let body = Bytes::from(body);
+
+        // If this future is dropped or fails, the line stays lost.
+        let (mut open, kept) = match mem::replace(&mut self.line, Line::Lost) {
+            Line::Open(open) => match still_open(open).await {
+                Some(open) => (open, true),
+                None if call.if_stale == IfStale::Fail => return Err(Error::Restarted { method }),
+                None => (self.reconnect(method).await?, false),
+            },
+            Line::Lost => (self.reconnect(method).await?, false),
+            Line::Closed => (self.connect(method).await?, false),
+        };
+        let received_before = open.received.bytes();
+        let mut answer = send(&mut open, call, body.clone()).await;
+        let unanswered = open.received.bytes() == received_before;
+        if kept && unanswered && call.if_stale == IfStale::Resend && matches!(answer, Err(Error::Http { .. })) {
+            open = self.reconnect(method).await?;
+            answer = send(&mut open, call, body).await;
+        }
+        let answer = answer?;
+        if answer.status() != StatusCode::OK {
+            return Err(Error::Status { method, status: answer.status().as_u16() });
+        }
+        let closing = will_close(&answer);
+        let result = read(method, answer).await?;
+        self.line = if closing { Line::Closed } else { Line::Open(open) };
+        result.map_err(|failure| Error::Failure { method, failure })
+    }
+
+    async fn reconnect(&mut self, method: &'static str) -> Result<Open, Error> {
+        let open = self.connect(method).await?;
+        self.losses += 1;
+        Ok(open)
+    }
+
+    async fn connect(&self, method: &'static str) -> Result<Open, Error> {
+        let slow = |_| Error::Slow { method, step: "connecting", limit: CONNECT_LIMIT };
+        let stream = timeout(CONNECT_LIMIT, UnixStream::connect(&self.socket))
+            .await
+            .map_err(slow)?
+            .map_err(|cause| Error::Connect { socket: self.socket.clone(), cause })?;
+        let (stream, received) = Counted::new(stream);
+        let (sender, driver) = http1::Builder::new()
+            .max_buf_size(64 * 1024)
+            .max_header_size(HEADER_BYTES)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|cause| Error::Http { method, cause })?;
+        let driver = tokio::spawn(async move {
+            // Its error also reaches whoever waits for an answer; between answers nobody needs it.
+            let _ = driver.await;
+        });
+        Ok(Open { sender, received, _driver: AbortOnDrop(driver) })
+    }
+}
+
+/// The connection left by the call before, if it is still good.
+async fn still_open(mut open: Open) -> Option<Open> {
+    open.sender.ready().await.is_ok().then_some(open)
+}
+
+async fn send(open: &mut Open, call: Call<'_>, body: Bytes) -> Result<Response<Incoming>, Error> {
+    let Call { method, answer_limit: limit, .. } = call;
+    // The path must be `/` or `/RPC2`; only Content-Length matters among the headers, and hyper writes it (xen-api
+    // ocaml/libs/http-lib/http_svr.ml, ocaml/idl/datamodel.ml).
+    let request = Request::post("/")
+        .header(HOST, "localhost")
+        .header(USER_AGENT, concat!("xscontainer/", env!("CARGO_PKG_VERSION")))
+        .header(CONTENT_TYPE, "text/xml")
+        .body(Full::new(body))
+        .expect("a request made of constants is well-formed");
+    timeout(limit, open.sender.send_request(request))
+        .await
+        .map_err(|_| Error::Slow { method, step: "the answer", limit })?
+        .map_err(|cause| Error::Http { method, cause })
+}
+
+async fn read<T: Reply>(
+    method: &'static str,
+    answer: Response<Incoming>,
+) -> Result<Result<T, super::error::Failure>, Error> {
+    let body = StreamReader::new(BodyDataStream::new(Patient::new(answer.into_body(), IDLE_LIMIT)));
+    let mut decoder = Decoder::new(body, Limits::XAPI);
+    timeout(REPLY_LIMIT, response(&mut decoder))
+        .await
+        .map_err(|_| Error::Slow { method, step: "reading the answer", limit: REPLY_LIMIT })?
+        .map_err(|cause| Error::Reply { method, cause })
+}
+
+/// Whether the server said that it closes the connection after this answer.
+fn will_close<B>(answer: &Response<B>) -> bool {
+    let says = |word| {
+        let values = answer.headers().get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case(word))
+    };
+    says("close") || (answer.version() == Version::HTTP_10 && !says("keep-alive"))
+}

@@ -1,0 +1,162 @@
+//! A public key, and whether the hosts' tools accept it.
+
+use pgp::composed::{ArmorOptions, Deserializable, SignedPublicKey};
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::packet;
+use pgp::ser::Serialize;
+use pgp::types::{KeyDetails, KeyVersion, PublicParams};
+
+use super::Signature;
+use crate::{Error, Result};
+
+/// What rpm 4.11.3 and gpg 2.0.22 were seen to accept.
+const RSA_BITS: std::ops::RangeInclusive<u16> = 2048..=4096;
+
+/// A public key that is fit for packs.
+#[derive(Debug, Clone)]
+pub struct Certificate(SignedPublicKey);
+
+impl Certificate {
+    /// Reads one public key in armor and holds it to the hosts' rules; `name` is for messages, `now` is in seconds
+    /// since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Key`] if it is not exactly one key, or one that a host would refuse.
+    pub fn parse(armored: &str, name: &str, now: u64) -> Result<Certificate> {
+        let keys = SignedPublicKey::from_armor_many(armored.as_bytes())
+            .and_then(|(keys, _)| keys.collect::<pgp::errors::Result<Vec<_>>>())
+            .map_err(|_| Error::key(name, "is not an armored OpenPGP public key", "Export it with `gpg --armor --export`"))?;
+        let [key] = <[SignedPublicKey; 1]>::try_from(keys).map_err(|keys| {
+            Error::key(name, format!("stands for {} keys", keys.len()), "Name one key by its full fingerprint")
+        })?;
+        Certificate::new(key, name, now)
+    }
+
+    pub(super) fn new(key: SignedPublicKey, name: &str, now: u64) -> Result<Certificate> {
+        let certificate = Certificate(key);
+        match certificate.unfit(now) {
+            None => Ok(certificate),
+            Some((problem, remedy)) => Err(Error::key(name, problem, remedy)),
+        }
+    }
+
+    /// Why hosts would refuse it, and what to do.
+    fn unfit(&self, now: u64) -> Option<(String, &'static str)> {
+        const NEW_KEY: &str = "Use an RSA key of 2048 to 4096 bits whose primary key signs: gpg --quick-generate-key 'NAME' rsa4096 sign never";
+        let key = &self.0;
+        if key.primary_key.version() != KeyVersion::V4 {
+            return Some(("is not a version 4 key, which is all that the hosts' gpg 2.0 knows".into(), NEW_KEY));
+        }
+        let Some(bits) = rsa_bits(key.primary_key.public_params()) else {
+            let algorithm = key.primary_key.algorithm();
+            return Some((format!("is a {algorithm:?} key; the hosts' gpg 2.0 and rpm 4.11 verify RSA only"), NEW_KEY));
+        };
+        if !RSA_BITS.contains(&bits) {
+            return Some((format!("has {bits} bits; hosts were seen to take 2048 to 4096"), NEW_KEY));
+        }
+        if !key.details.revocation_signatures.is_empty() {
+            return Some(("is revoked".into(), "Use another key"));
+        }
+        if key.verify_bindings().is_err() {
+            return Some(("has a self-signature that does not verify".into(), "Export it again"));
+        }
+        let Some(own) = self.self_signature() else {
+            return Some(("has no user ID with a self-signature".into(), "Export it again, with its user IDs"));
+        };
+        if !matches!(own.hash_alg(), Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512 | HashAlgorithm::Sha224)) {
+            return Some((
+                format!("has a self-signature with {:?}, which newer hosts refuse", own.hash_alg().unwrap_or(HashAlgorithm::None)),
+                "Renew it: gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT never",
+            ));
+        }
+        if has_flags(own) && !own.key_flags().sign() {
+            return Some(("may not sign: its primary key only certifies".into(), NEW_KEY));
+        }
+        if key.public_subkeys.iter().any(|subkey| subkey.signatures.iter().any(|s| s.key_flags().sign())) {
+            return Some((
+                "has a subkey for signing; rpm 4.11 of the hosts verifies only what the primary key signed".into(),
+                NEW_KEY,
+            ));
+        }
+        if u64::from(self.created()) > now {
+            return Some(("was made in the future, by this machine's clock".into(), "Correct the clock"));
+        }
+        if let Some(end) = self.expires().filter(|end| *end <= now) {
+            let day = chrono::DateTime::from_timestamp(i64::try_from(end).unwrap_or(0), 0).unwrap_or_default();
+            return Some((
+                format!("expired on {}; hosts refuse what it signs", day.format("%Y-%m-%d")),
+                "Extend it with `gpg --quick-set-expire FINGERPRINT never` and export it again, or use another key",
+            ));
+        }
+        None
+    }
+
+    /// The newest certification of a user ID: it states flags and expiry.
+    fn self_signature(&self) -> Option<&packet::Signature> {
+        self.0.details.users.iter().flat_map(|user| &user.signatures).max_by_key(|signature| signature.created())
+    }
+
+    /// The fingerprint, as 40 upper-case hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        format!("{:X}", self.0.primary_key.fingerprint())
+    }
+
+    /// The first user ID.
+    pub fn user_id(&self) -> String {
+        self.0.details.users.first().map_or_else(String::new, |user| user.id.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// When the key was made, in seconds since 1970.
+    pub fn created(&self) -> u32 {
+        self.0.primary_key.created_at().as_secs()
+    }
+
+    /// When the key expires, in seconds since 1970, if it does.
+    pub fn expires(&self) -> Option<u64> {
+        let lifetime = self.self_signature()?.key_expiration_time()?.as_secs();
+        (lifetime != 0).then(|| u64::from(self.created()) + u64::from(lifetime))
+    }
+
+    /// The time to put on signatures of something that is as old as `epoch`: gpg and rpm refuse a signature that is
+    /// older than its key.
+    pub fn signature_time(&self, epoch: u32) -> u32 {
+        epoch.max(self.created())
+    }
+
+    /// The key in armor, alone: what hosts import.
+    pub fn armored(&self) -> String {
+        self.0.to_armored_string(ArmorOptions::default()).expect("a key that exists can be written to memory")
+    }
+
+    /// The commands that make a host trust the key, run where its file lies: first the host's own tool, then the same by
+    /// hand. XAPI wants the key in its own keyring with ultimate trust, yum wants it in `/etc/pki/rpm-gpg`.
+    pub fn trust_commands(&self, key_file: &str) -> [Vec<String>; 2] {
+        let gpg = "gpg --homedir /opt/xensource/gpg --batch";
+        let by_tool = vec![format!("/opt/xensource/debug/import-update-key {key_file}")];
+        let by_hand = vec![
+            format!("cp {key_file} /etc/pki/rpm-gpg/{key_file}"),
+            format!("{gpg} --import {key_file}"),
+            format!("echo {}:6: | {gpg} --import-ownertrust", self.fingerprint()),
+        ];
+        [by_tool, by_hand]
+    }
+
+    /// Whether the primary key made this signature over these bytes, with SHA-256.
+    pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
+        signature.0.signature.hash_alg() == Some(HashAlgorithm::Sha256)
+            && signature.0.verify(&self.0.primary_key, message).is_ok()
+    }
+}
+
+/// The length of an RSA modulus: the bit count that its encoding begins with.
+fn rsa_bits(params: &PublicParams) -> Option<u16> {
+    let PublicParams::RSA(rsa) = params else { return None };
+    let bytes = rsa.to_bytes().ok()?;
+    Some(u16::from_be_bytes(bytes.first_chunk().copied()?))
+}
+
+fn has_flags(signature: &packet::Signature) -> bool {
+    signature.config().is_some_and(|config| {
+        config.hashed_subpackets().any(|packet| matches!(packet.data, pgp::packet::SubpacketData::KeyFlags(_)))
+    })
+}

@@ -1,0 +1,92 @@
+//! What the oldest host's package tools (rpm 4.11.3, yum 3.4.3) accept of a package.
+//!
+//! A package that breaks one of these rules is refused on the host, some of them late and with a message that helps
+//! nobody, so the builder refuses it first. Found by running those versions.
+
+use rpm::IndexTag;
+
+use super::Rpm;
+use crate::{Error, Result};
+
+/// `rpm --showrc` of rpm 4.11.3: the `rpmlib()` features that a package may require.
+const RPMLIB: [&str; 16] = [
+    "BuiltinLuaScripts",
+    "CompressedFileNames",
+    "ConcurrentAccess",
+    "ExplicitPackageProvide",
+    "FileCaps",
+    "FileDigests",
+    "HeaderLoadSortsTags",
+    "PartialHardlinkSets",
+    "PayloadFilesHavePrefix",
+    "PayloadIsBzip2",
+    "PayloadIsLzma",
+    "PayloadIsXz",
+    "ScriptletExpansion",
+    "ScriptletInterpreterArgs",
+    "TildeInVersions",
+    "VersionedDependencies",
+];
+
+/// Refuses a package that the oldest host would not install.
+///
+/// # Errors
+/// [`Error::Payload`] with the first rule that it breaks.
+pub fn check(rpm: &Rpm) -> Result<()> {
+    let refuse = |problem: String, remedy: &str| Err(Error::payload(rpm.source().name(), problem, remedy));
+    let metadata = rpm.metadata();
+    if metadata.is_source_package() {
+        return refuse("is a source package".into(), "Give the binary package that was built from it");
+    }
+    if !["x86_64", "noarch"].contains(&rpm.arch()) {
+        return refuse(format!("is for architecture {}", rpm.arch()), "Hosts are x86_64: build it for x86_64 or noarch");
+    }
+    let tag = |tag: IndexTag| metadata.header.get_entry_data_as_string(tag).ok();
+    if let Some(format) = tag(IndexTag::RPMTAG_PAYLOADFORMAT).filter(|format| *format != "cpio") {
+        return refuse(format!("has a payload of format {format}"), "Build it with rpmbuild, whose payloads are cpio archives");
+    }
+    let compressor = tag(IndexTag::RPMTAG_PAYLOADCOMPRESSOR).unwrap_or("gzip");
+    if !["gzip", "xz", "lzma", "bzip2", "none", "identity"].contains(&compressor) {
+        return refuse(
+            format!("has a payload compressed with {compressor}, which rpm 4.11 of the hosts cannot read"),
+            "Build it with gzip: `rpmbuild --define '_binary_payload w9.gzdio'`, or `cargo generate-rpm --payload-compress gzip`",
+        );
+    }
+    for version in [rpm.version(), rpm.release()] {
+        if version.contains('^') {
+            return refuse(format!("has '^' in its version {version}, which rpm 4.11 cannot compare"), "Use '.' or '+' instead");
+        }
+    }
+    check_dependencies(rpm)?;
+    if metadata.header.entry_is_present(IndexTag::RPMTAG_FILETRIGGERNAME) || metadata.header.entry_is_present(IndexTag::RPMTAG_TRANSFILETRIGGERNAME) {
+        return refuse("has file triggers, which rpm 4.11 silently ignores".into(), "Do their work in %post and %postun scriptlets");
+    }
+    Ok(())
+}
+
+fn check_dependencies(rpm: &Rpm) -> Result<()> {
+    let m = rpm.metadata();
+    let lists = [m.get_requires(), m.get_provides(), m.get_conflicts(), m.get_obsoletes()];
+    for dependency in lists.into_iter().filter_map(std::result::Result::ok).flatten() {
+        let refuse = |problem: String, remedy: &str| Err(Error::payload(rpm.source().name(), problem, remedy));
+        if dependency.name.starts_with('(') {
+            return refuse(
+                format!("has the rich dependency {:?}, which yum 3.4.3 of the hosts cannot parse", dependency.name),
+                "Write plain dependencies only",
+            );
+        }
+        if dependency.version.contains('^') {
+            return refuse(format!("depends on {} {}, whose '^' rpm 4.11 cannot compare", dependency.name, dependency.version), "Use a version without '^'");
+        }
+        let feature = dependency.name.strip_prefix("rpmlib(").and_then(|name| name.strip_suffix(')'));
+        if let Some(feature) = feature.filter(|feature| !RPMLIB.contains(feature)) {
+            let remedy = match feature {
+                "LargeFiles" => "No file in it may be 4 GiB or larger",
+                "PayloadIsZstd" => "Build it with a gzip payload",
+                _ => "Build it with an rpmbuild of EL 7, or without that feature",
+            };
+            return refuse(format!("needs rpmlib({feature}), which rpm 4.11 of the hosts does not have"), remedy);
+        }
+    }
+    Ok(())
+}

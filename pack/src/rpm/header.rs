@@ -1,0 +1,251 @@
+//! A package's lead, signature header and main header, read with bounds before anything trusts them.
+//!
+//! Layout and limits: rpm 4.11 `lib/header.c`, `lib/signature.c`; <https://rpm-software-management.github.io/rpm/manual/format_v4.html>.
+
+use std::collections::HashSet;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use rpm::{IndexSignatureTag, IndexTag, PackageMetadata};
+
+use super::Source;
+use crate::{Error, Result};
+
+const LEAD_LENGTH: usize = 96;
+const LEAD_MAGIC: [u8; 4] = [0xed, 0xab, 0xee, 0xdb];
+/// Magic and version of every header section.
+const HEADER_MAGIC: [u8; 4] = [0x8e, 0xad, 0xe8, 0x01];
+const INTRO_LENGTH: usize = 16;
+const INDEX_ENTRY_LENGTH: usize = 16;
+/// `hdrchkTags` and `hdrchkData` of rpm 4.11: fewer than 65,536 entries, less than 16 MiB of data.
+const MAX_ENTRIES: usize = 0xffff;
+const MAX_DATA: usize = 0xff_ffff;
+
+/// A package: its headers in memory, its payload where it was found.
+#[derive(Debug, Clone)]
+pub struct Rpm {
+    source: Source,
+    metadata: PackageMetadata,
+    /// The main header exactly as it is in the file: what signatures cover.
+    header: Vec<u8>,
+    header_offset: u64,
+}
+
+impl Rpm {
+    /// Reads the headers of a package.
+    ///
+    /// # Errors
+    /// [`Error::Payload`] if it is truncated, is not an RPM, or has headers that rpm would not read.
+    pub fn read(source: Source) -> Result<Rpm> {
+        let head = read_head(&source).map_err(|problem| {
+            Error::payload(source.name(), problem, "Build or download the package again; `rpm -K` shows whether it is whole")
+        })?;
+        let metadata = PackageMetadata::parse(&mut head.bytes.as_slice()).map_err(|e| {
+            Error::payload(source.name(), format!("its headers cannot be read: {e}"), "Build or download the package again")
+        })?;
+        let header = head.bytes[head.header.clone()].to_vec();
+        let rpm = Rpm { source, metadata, header, header_offset: head.header.start as u64 };
+        rpm.check_fields()?;
+        Ok(rpm)
+    }
+
+    fn check_fields(&self) -> Result<()> {
+        let m = &self.metadata;
+        let missing = |field: &str| {
+            Error::payload(self.source.name(), format!("its header has no usable {field}"), "Build the package with rpmbuild or another builder that writes it")
+        };
+        for (field, value) in [("name", m.get_name()), ("version", m.get_version()), ("release", m.get_release()), ("architecture", m.get_arch())] {
+            let value = value.map_err(|_| missing(field))?;
+            let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-~^".contains(&b));
+            if !plain || value.starts_with('.') {
+                return Err(missing(field));
+            }
+        }
+        m.get_file_entries().map(drop).map_err(|_| missing("list of files"))
+    }
+
+    /// The same package with other headers around its main header.
+    pub(super) fn with_metadata(&self, metadata: PackageMetadata) -> Rpm {
+        Rpm { metadata, ..self.clone() }
+    }
+
+    /// Where the package came from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Everything that the headers say.
+    pub fn metadata(&self) -> &PackageMetadata {
+        &self.metadata
+    }
+
+    /// The main header as it is in the file.
+    pub fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// Offset of the main header in the source.
+    pub fn header_offset(&self) -> u64 {
+        self.header_offset
+    }
+
+    /// Offset of the payload in the source.
+    pub fn payload_offset(&self) -> u64 {
+        self.header_offset + self.header.len() as u64
+    }
+
+    /// Length of main header and payload together.
+    pub fn content_length(&self) -> u64 {
+        self.source.length() - self.header_offset
+    }
+
+    pub fn name(&self) -> &str {
+        self.metadata.get_name().expect("checked by Rpm::read")
+    }
+
+    pub fn version(&self) -> &str {
+        self.metadata.get_version().expect("checked by Rpm::read")
+    }
+
+    pub fn release(&self) -> &str {
+        self.metadata.get_release().expect("checked by Rpm::read")
+    }
+
+    pub fn arch(&self) -> &str {
+        self.metadata.get_arch().expect("checked by Rpm::read")
+    }
+
+    /// The epoch, if the package has one.
+    pub fn epoch(&self) -> Option<u32> {
+        self.metadata.get_epoch().ok()
+    }
+
+    /// `[epoch:]version-release`.
+    pub fn evr(&self) -> String {
+        match self.epoch() {
+            Some(epoch) => format!("{epoch}:{}-{}", self.version(), self.release()),
+            None => format!("{}-{}", self.version(), self.release()),
+        }
+    }
+
+    /// `name-[epoch:]version-release.arch`.
+    pub fn nevra(&self) -> String {
+        format!("{}-{}.{}", self.name(), self.evr(), self.arch())
+    }
+
+    /// The canonical file name.
+    pub fn file_name(&self) -> String {
+        format!("{}-{}-{}.{}.rpm", self.name(), self.version(), self.release(), self.arch())
+    }
+
+    /// Bytes that the package's files take when installed.
+    pub fn installed_size(&self) -> u64 {
+        self.metadata.get_installed_size().unwrap_or(0)
+    }
+
+    /// Length of the uncompressed cpio archive: as the signature header states it, else computed from the file list.
+    pub fn archive_size(&self) -> u64 {
+        let signature = &self.metadata.signature;
+        signature
+            .get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_PAYLOADSIZE)
+            .map(u64::from)
+            .or_else(|_| signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE))
+            .or_else(|_| self.metadata.header.get_entry_data_as_u64(IndexTag::RPMTAG_PAYLOADSIZEALT))
+            .unwrap_or_else(|_| self.computed_archive_size())
+    }
+
+    /// The size of a "newc" cpio archive of the files in the header (rpm 4.11 `lib/cpio.c`): per member a header of 110
+    /// bytes, the name with `./` before it and a NUL after, and the content, both padded to 4; then the trailer.
+    fn computed_archive_size(&self) -> u64 {
+        const MEMBER_HEADER: u64 = 110;
+        const TRAILER: u64 = 124;
+        let inodes = self.metadata.header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILEINODES).unwrap_or_default();
+        let entries = self.metadata.get_file_entries().unwrap_or_default();
+        let padded = |n: u64| n.next_multiple_of(4);
+        let mut members = 0;
+        let mut linked = HashSet::new();
+        for (index, entry) in entries.iter().enumerate().rev() {
+            if entry.flags().contains(rpm::FileFlags::GHOST) {
+                continue;
+            }
+            // Names in the archive begin with "./".
+            let name = (entry.dirname().trim_start_matches('/').len() + entry.basename().len() + 3) as u64;
+            let content = match entry.file_type() {
+                rpm::FileType::Dir => 0,
+                rpm::FileType::SymbolicLink => entry.linkto().map_or(0, |target| target.len() as u64),
+                // Of hard links only the last member carries the content.
+                _ if inodes.get(index).is_some_and(|inode| !linked.insert(*inode)) => 0,
+                _ => entry.size() as u64,
+            };
+            members += padded(MEMBER_HEADER + name) + padded(content);
+        }
+        members + TRAILER
+    }
+}
+
+struct Head {
+    /// Lead, signature header and main header.
+    bytes: Vec<u8>,
+    /// Where the main header is in them.
+    header: Range<usize>,
+}
+
+fn read_head(source: &Source) -> std::result::Result<Head, String> {
+    let mut reader = source.read_from(0);
+    let mut bytes = Vec::new();
+    take(&mut reader, LEAD_LENGTH, &mut bytes, "lead")?;
+    if bytes[..4] != LEAD_MAGIC {
+        return Err("is not an RPM package".into());
+    }
+    let signature = take_header(&mut reader, &mut bytes, "signature header")?;
+    let padding = (8 - signature.len() % 8) % 8;
+    take(&mut reader, padding, &mut bytes, "signature header")?;
+    let header = take_header(&mut reader, &mut bytes, "header")?;
+    if bytes.len() as u64 >= source.length() {
+        return Err("is truncated: it has no payload".into());
+    }
+    Ok(Head { bytes, header })
+}
+
+/// Reads one header section and checks that every index entry points into its data.
+fn take_header(reader: &mut impl Read, bytes: &mut Vec<u8>, part: &str) -> std::result::Result<Range<usize>, String> {
+    let start = bytes.len();
+    take(reader, INTRO_LENGTH, bytes, part)?;
+    let word = |bytes: &[u8], at: usize| {
+        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
+    };
+    if bytes[start..start + 4] != HEADER_MAGIC {
+        return Err(format!("its {part} does not begin where it should"));
+    }
+    let (entries, data) = (word(bytes, start + 8), word(bytes, start + 12));
+    if entries > MAX_ENTRIES || data > MAX_DATA {
+        return Err(format!("its {part} claims {entries} entries and {data} bytes; rpm reads at most {MAX_ENTRIES} and {MAX_DATA}"));
+    }
+    take(reader, entries * INDEX_ENTRY_LENGTH + data, bytes, part)?;
+    for entry in 0..entries {
+        let at = start + INTRO_LENGTH + entry * INDEX_ENTRY_LENGTH;
+        let (kind, offset, count) = (word(bytes, at + 4), word(bytes, at + 8), word(bytes, at + 12));
+        let width = match kind {
+            3 => 2,
+            4 => 4,
+            5 => 8,
+            _ => 1,
+        };
+        // Checked so that no reader of this header can be led outside its data, or to count for ever.
+        if kind > 9 || offset > data || count.checked_mul(width).is_none_or(|length| length > data - offset) {
+            return Err(format!("entry {entry} of its {part} points outside of it"));
+        }
+    }
+    Ok(start..bytes.len())
+}
+
+fn take(reader: &mut impl Read, length: usize, bytes: &mut Vec<u8>, part: &str) -> std::result::Result<(), String> {
+    let got = io::copy(&mut reader.take(length as u64), bytes).map_err(|e| format!("cannot be read: {e}"))?;
+    match got == length as u64 {
+        true => Ok(()),
+        false => Err(format!("is truncated: it ends inside its {part}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! RPM packages: read their headers, hold them to what the oldest host accepts, complete and sign them, and make the
+//! two that carry a pack's metadata.
+//!
+//! Works on headers, which are small and held in memory; payloads stay where they are and are streamed. Must not know
+//! about ISO images or `update.xml`.
+
+pub mod agent;
+mod companion;
+pub mod el7;
+mod header;
+mod signature;
+mod source;
+
+pub use companion::{Companion, control, update};
+pub use header::Rpm;
+pub use signature::{PayloadDigests, Signed};
+pub use source::Source;

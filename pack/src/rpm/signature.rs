@@ -1,0 +1,108 @@
+//! A package's signature header, made anew: what rpm 4.11 and its successors check before they install.
+//!
+//! It holds an RSA signature and two digests of the main header, and for rpm 4.11 what newer builders leave out: the MD5
+//! of header and payload, its only digest of the payload, and the archive's size, without which `rpm -ivh` prints
+//! megabytes of `#` (rpm 4.11 `lib/psm.c` divides by it).
+
+use std::io::{self, Read};
+
+use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag, PackageMetadata};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::Rpm;
+use crate::digest::hex;
+use crate::{Error, Result};
+
+/// Tags of a signature header: rpm 4.11 `lib/rpmtag.h`, `rpmSigTag_e`.
+mod tag {
+    pub(super) const RSA: u32 = 268;
+    pub(super) const SHA1: u32 = 269;
+    pub(super) const LONG_SIZE: u32 = 270;
+    pub(super) const LONG_ARCHIVE_SIZE: u32 = 271;
+    pub(super) const SHA256: u32 = 273;
+    pub(super) const SIZE: u32 = 1000;
+    pub(super) const MD5: u32 = 1004;
+    pub(super) const PAYLOAD_SIZE: u32 = 1007;
+}
+
+/// Digests over a payload, which take time for a large one and are therefore computed by the caller, in parallel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PayloadDigests {
+    /// MD5 of main header and payload.
+    pub content_md5: [u8; 16],
+    /// SHA-256 of the payload alone, as it is compressed.
+    pub payload_sha256: [u8; 32],
+}
+
+/// A package with a new signature header: what goes into the pack.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// Headers as they are in the signed package.
+    pub rpm: Rpm,
+    /// Lead and signature header, which replace the source's.
+    prefix: Vec<u8>,
+    content_length: u64,
+}
+
+impl Signed {
+    /// Puts a signature (an OpenPGP packet over [`Rpm::header`]) and digests before a package's header.
+    ///
+    /// # Errors
+    /// [`Error::Payload`] if the headers cannot be written as they were read.
+    pub fn new(rpm: &Rpm, digests: &PayloadDigests, signature: Vec<u8>) -> Result<Signed> {
+        let content_length = rpm.content_length();
+        let entries = entries(rpm, digests, signature, content_length);
+        let mut metadata = rpm.metadata().clone();
+        metadata.signature = Header::<IndexSignatureTag>::from_entries(entries, IndexSignatureTag::HEADER_SIGNATURES);
+        let prefix = prefix(&metadata, rpm.header()).ok_or_else(|| {
+            Error::payload(rpm.source().name(), "its header is not in the order that rpm writes", "Build the package again")
+        })?;
+        Ok(Signed { rpm: rpm.with_metadata(metadata), prefix, content_length })
+    }
+
+    /// Length of the whole package.
+    pub fn length(&self) -> u64 {
+        self.prefix.len() as u64 + self.content_length
+    }
+
+    /// Where main header and payload begin in the signed package: `header-range` of repository metadata.
+    pub fn header_range(&self) -> (u64, u64) {
+        let start = self.prefix.len() as u64;
+        (start, start + self.rpm.header().len() as u64)
+    }
+
+    /// The signed package, streamed.
+    pub fn reader(&self) -> impl Read + Send + use<> {
+        io::Cursor::new(self.prefix.clone()).chain(self.rpm.source().read_from(self.rpm.header_offset()))
+    }
+}
+
+fn entries(rpm: &Rpm, digests: &PayloadDigests, signature: Vec<u8>, content_length: u64) -> Vec<HeaderEntry> {
+    let size = |short: u32, long: u32, value: u64| match u32::try_from(value) {
+        Ok(value) => HeaderEntry::new(short, IndexData::Int32(vec![value])),
+        Err(_) => HeaderEntry::new(long, IndexData::Int64(vec![value])),
+    };
+    vec![
+        HeaderEntry::new(tag::RSA, IndexData::Bin(signature)),
+        HeaderEntry::new(tag::SHA1, IndexData::StringTag(hex(&Sha1::digest(rpm.header())))),
+        HeaderEntry::new(tag::SHA256, IndexData::StringTag(hex(&Sha256::digest(rpm.header())))),
+        size(tag::SIZE, tag::LONG_SIZE, content_length),
+        HeaderEntry::new(tag::MD5, IndexData::Bin(digests.content_md5.to_vec())),
+        size(tag::PAYLOAD_SIZE, tag::LONG_ARCHIVE_SIZE, rpm.archive_size()),
+    ]
+}
+
+/// Lead and signature header, if the crate writes the main header exactly as it is in the file.
+fn prefix(metadata: &PackageMetadata, header: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    metadata.write(&mut bytes).ok()?;
+    let length = bytes.len().checked_sub(header.len())?;
+    (bytes[length..] == *header).then(|| {
+        bytes.truncate(length);
+        bytes
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Where the bytes of a package are.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Bytes that can be read from any offset, by several threads at once.
+#[derive(Debug, Clone)]
+pub struct Source {
+    name: PathBuf,
+    length: u64,
+    bytes: Bytes,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    File(Arc<File>),
+    Memory(Arc<[u8]>),
+}
+
+impl Source {
+    /// Opens a file. It stays open, so that what was checked is what is read later.
+    ///
+    /// # Errors
+    /// Those of opening it; a folder or device is refused.
+    pub fn open(path: &Path) -> io::Result<Source> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok(Source { name: path.into(), length: metadata.len(), bytes: Bytes::File(Arc::new(file)) })
+    }
+
+    /// Bytes in memory, under a name for messages.
+    pub fn memory(name: &str, bytes: Vec<u8>) -> Source {
+        Source { name: name.into(), length: bytes.len() as u64, bytes: Bytes::Memory(bytes.into()) }
+    }
+
+    /// The path, or the name that was given.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+
+    /// Length in bytes.
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// A reader of everything from an offset on.
+    pub fn read_from(&self, offset: u64) -> SourceReader {
+        SourceReader { bytes: self.bytes.clone(), position: offset, end: self.length }
+    }
+}
+
+/// Reads a [`Source`]; ends early with an error if a file has become shorter.
+#[derive(Debug)]
+pub struct SourceReader {
+    bytes: Bytes,
+    position: u64,
+    end: u64,
+}
+
+impl Read for SourceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.end.saturating_sub(self.position);
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let got = match &self.bytes {
+            Bytes::File(file) => file.read_at(&mut buffer[..wanted], self.position)?,
+            Bytes::Memory(bytes) => {
+                let start = usize::try_from(self.position).map_err(io::Error::other)?;
+                buffer[..wanted].copy_from_slice(&bytes[start..start + wanted]);
+                wanted
+            }
+        };
+        if got == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"));
+        }
+        self.position += got as u64;
+        Ok(got)
+    }
+}

@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The project's commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", arg_required_else_help = true)]
+pub(crate) struct Xtask {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Pack(Pack),
+    Test(Test),
+    Bench(Bench),
+}
+
+/// Build the agent and the signed supplemental pack that carries it: target/pack/xscontainer-VERSION.iso.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 spec/, 4 an RPM, 5 the version, 6 the key, \
+    7 cannot write, 8 another program, 9 the written image is wrong, 130 interrupted")]
+pub(crate) struct Pack {
+    /// Folder for the results [default: target/pack]
+    #[arg(short, long, value_name = "FOLDER")]
+    pub(crate) output: Option<PathBuf>,
+    /// Sign with the armored secret key in this file [default: a development key, made at first use]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Read the key's passphrase from the first line of this file [default: ask]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "passphrase_env")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// Read the key's passphrase from the environment variable of this name
+    #[arg(long, value_name = "NAME", requires = "key")]
+    pub(crate) passphrase_env: Option<String>,
+    /// Sign with this key through the gpg program: its agent, or a smart card
+    #[arg(long, value_name = "ID", conflicts_with = "key")]
+    pub(crate) gpg_key: Option<String>,
+    /// Pack this ready RPM instead of building the agent's; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rpm: Vec<PathBuf>,
+    /// Build from a tree with uncommitted changes; the version says so
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// Print errors only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print the result as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Set up what the tests need, then run all of them.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Do not install Debian packages; fail if some are missing
+    #[arg(long)]
+    pub(crate) no_install: bool,
+}
+
+/// Measure the builder against the tools that it replaces, in the same run.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Size of the large payload, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024)]
+    pub(crate) size: u64,
+}

@@ -1,0 +1,126 @@
+//! What the user sees of a long command: a line per step with its time, and a bar while it runs.
+
+use std::fmt::Display;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use pack::build::Progress;
+
+use crate::interrupt;
+
+/// The steps of one command, on standard error.
+pub(crate) struct Terminal {
+    quiet: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    running: Option<Running>,
+    done: Vec<(String, Duration)>,
+}
+
+struct Running {
+    name: String,
+    since: Instant,
+    detail: String,
+    bar: ProgressBar,
+}
+
+impl Terminal {
+    /// `quiet` shows nothing.
+    pub(crate) fn new(quiet: bool) -> Terminal {
+        Terminal { quiet, state: Mutex::default() }
+    }
+
+    /// Whether other programs may show their own progress.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Begins a step in which another program shows its progress: no bar of ours.
+    pub(crate) fn step_of_program(&self, name: &str, what: &str) {
+        self.begin(name, ProgressBar::hidden());
+        self.say(format_args!("{name:<16} {what}"));
+    }
+
+    /// Says what the running step made.
+    pub(crate) fn detail(&self, detail: impl Display) {
+        if let Some(running) = &mut self.state().running {
+            running.detail = detail.to_string();
+        }
+    }
+
+    /// A line that is neither error nor step.
+    pub(crate) fn note(&self, note: impl Display) {
+        self.say(format_args!("{:<16} {note}", "note"));
+    }
+
+    /// Ends the running step; every step with its time.
+    pub(crate) fn finish(&self) -> Vec<(String, Duration)> {
+        self.end_step();
+        std::mem::take(&mut self.state().done)
+    }
+
+    fn begin(&self, name: &str, bar: ProgressBar) {
+        self.end_step();
+        self.state().running = Some(Running { name: name.into(), since: Instant::now(), detail: String::new(), bar });
+    }
+
+    fn end_step(&self) {
+        let Some(Running { name, since, detail, bar }) = self.state().running.take() else { return };
+        bar.finish_and_clear();
+        let took = since.elapsed();
+        self.say(format_args!("{name:<16} {detail:<72} {:>7.2} s", took.as_secs_f64()));
+        self.state().done.push((name, took));
+    }
+
+    fn say(&self, line: impl Display) {
+        if !self.quiet {
+            eprintln!("  {line}");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Progress for Terminal {
+    fn step(&self, name: &str) {
+        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+        let style = ProgressStyle::with_template("  {msg:<16} {bar:40} {binary_bytes} of {binary_total_bytes}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_message(name.to_owned());
+        self.begin(name, bar);
+    }
+
+    fn advance(&self, bytes: u64, of: u64) {
+        if let Some(running) = &self.state().running {
+            running.bar.set_length(of);
+            running.bar.inc(bytes);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupt::interrupted()
+    }
+}
+
+/// A size for people.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        _ => indicatif::BinaryBytes(bytes).to_string(),
+    }
+}
+
+impl Drop for Terminal {
+    /// A failed command leaves no bar behind.
+    fn drop(&mut self) {
+        if let Some(running) = &self.state().running {
+            running.bar.finish_and_clear();
+        }
+    }
+}

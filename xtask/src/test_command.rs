@@ -1,0 +1,2 @@
+//! x
+pub(crate) fn run(_: &crate::flags::Test) -> anyhow::Result<()> { Ok(()) }
