@@ -8,3 +8,10 @@ pub mod log;
 pub mod monitor;
 pub mod quote;
 pub mod xapi;
+
+/// The version that users see: the pack's, which `cargo xtask pack` sets when it builds, so that program, RPM and pack
+/// agree; else this crate's.
+pub const VERSION: &str = match option_env!("XSCONTAINER_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};

@@ -22,7 +22,7 @@ const DEBUG_SWITCH: &str = "/opt/xensource/packages/files/xscontainer/devlogging
 const EXIT_PANIC: i32 = 101;
 
 #[derive(Parser)]
-#[command(version, about = "Container management in dom0", arg_required_else_help = true)]
+#[command(name = "xscontainer", version, about = "Container management in dom0", arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -109,7 +109,7 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
-    let version = env!("CARGO_PKG_VERSION");
+    let version = agent::VERSION;
     tracing::info!(version, host = %host_uuid, socket = %quoted(&socket.to_string_lossy()), "monitor started");
 
     let mut follower = Follower::new(socket, host_uuid);

@@ -44,10 +44,7 @@ mod tests {
     #[test]
     fn line_breaks_escapes_and_direction_overrides_are_written_as_escapes() {
         let shown = quoted("a\r\nb\u{1b}[31m\u{202e}\u{85}\u{2028}").to_string();
-        assert_eq!(
-            shown,
-            r#""a\r\nb\u{1b}[31m\u{202e}\u{85}\u{2028}""#
-        );
+        assert_eq!(shown, r#""a\r\nb\u{1b}[31m\u{202e}\u{85}\u{2028}""#);
     }
 
     #[test]

@@ -60,7 +60,7 @@ def main(uri, vm_uuid):
     tell("message", api.message.get_record(message)["body"])
 
     tell("wrong handle", failure_of(api.VM.get_record, "OpaqueRef:gone"))
-    tell("wrong uuid", failure_of(api.host.get_by_uuid, "gone"))
+    tell("wrong uuid", failure_of(api.network.get_by_uuid, "gone"))
     tell("unknown method", failure_of(api.VM.dance, vm))
     tell("parameter count", failure_of(api.VM.get_record))
 

@@ -62,14 +62,15 @@ const appeared = new Promise(resolve => {
 const renamed = new Promise(resolve => {
   xapi.objects.on('update', objects => Object.values(objects).filter(isSecond).forEach(resolve))
 })
-const removed = new Promise(resolve => {
-  xapi.objects.on('remove', objects => resolve(Object.keys(objects)))
-})
 tell('watching', true)
 const second = await appeared
+const removed = new Promise(resolve => {
+  xapi.objects.on('remove', objects => second.uuid in objects && resolve())
+})
 tell('appeared', second.name_label)
 tell('renamed', (await renamed).name_label)
-tell('removed', (await removed).includes(second.uuid))
+await removed
+tell('removed', second.uuid in xapi.objects.all)
 
 await xapi.disconnect()
 tell('disconnected', xapi.status)

@@ -36,3 +36,6 @@ fn log(difference: &Difference<'_>) {
         tracing::info!(uuid = %vm.uuid, name = %quoted(&vm.name_label), "watching VM");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,9 +41,10 @@ impl Backoff {
 fn full_pause(failures_before: u32) -> Duration {
     match failures_before {
         0 => Duration::ZERO,
-        n => 2_u32.checked_pow(n - 1).and_then(|factor| FIRST_PAUSE.checked_mul(factor)).map_or(LONGEST_PAUSE, |pause| {
-            pause.min(LONGEST_PAUSE)
-        }),
+        n => 2_u32
+            .checked_pow(n - 1)
+            .and_then(|factor| FIRST_PAUSE.checked_mul(factor))
+            .map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE)),
     }
 }
 

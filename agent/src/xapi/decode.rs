@@ -7,9 +7,9 @@ use tokio::io::AsyncBufRead;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
-use super::tokens::{Token, Tokens};
 pub(super) use super::tokens::Tag;
 pub use super::tokens::{DecodeError, Limits, VALUE_COST};
+use super::tokens::{Token, Tokens};
 use super::value::Value;
 
 /// Which parts of a value are worth keeping.
@@ -55,18 +55,13 @@ pub struct Decoder<R> {
 impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     /// A decoder at the beginning of `source`.
     pub fn new(source: R, limits: Limits) -> Self {
-        Self {
-            tokens: Tokens::new(source, limits),
-            limits,
-            values_left: limits.values,
-            bytes_left: limits.kept_bytes,
-        }
+        Self { tokens: Tokens::new(source, limits), limits, values_left: limits.values, bytes_left: limits.kept_bytes }
     }
 
     /// Reads the value whose `<value>` was just read, to its end, keeping what `keep` says.
     ///
     /// # Errors
-    /// [`DecodeError`], as for every reading function here.
+    /// [`DecodeError`] if the document goes on differently, breaks off, or has too much of something.
     pub fn value<'a>(
         &'a mut self,
         keep: &'a Keep,
@@ -106,6 +101,9 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     }
 
     /// Passes over the value whose `<value>` was just read, holding nothing of it.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the document goes on differently, or breaks off.
     pub async fn skip(&mut self) -> Result<(), DecodeError> {
         let outside = self.tokens.depth().saturating_sub(1);
         while self.tokens.depth() > outside {
@@ -117,12 +115,18 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     }
 
     /// Enters the struct that the value just begun must be.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the document goes on differently, or breaks off.
     pub async fn enter_struct(&mut self) -> Result<Cursor, DecodeError> {
         self.start(Tag::Struct, "a struct").await?;
         Ok(Cursor(self.tokens.depth()))
     }
 
     /// The name of the struct's next member, its value begun; `None` after the last, the struct's value then ended.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the document goes on differently, or breaks off.
     pub async fn member(&mut self, cursor: Cursor) -> Result<Option<String>, DecodeError> {
         loop {
             match self.tokens.next(None).await? {
@@ -144,12 +148,18 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     }
 
     /// Enters the array that the value just begun must be.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the document goes on differently, or breaks off.
     pub async fn enter_array(&mut self) -> Result<Cursor, DecodeError> {
         self.start(Tag::Array, "an array").await?;
         self.enter_data().await
     }
 
     /// Whether the array has another element, its value then begun; after the last, the array's value is ended.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if the document goes on differently, or breaks off.
     pub async fn element(&mut self, cursor: Cursor) -> Result<bool, DecodeError> {
         loop {
             match self.tokens.next(None).await? {
@@ -261,21 +271,20 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     }
 
     fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
-        self.values_left = self.values_left.checked_sub(1).ok_or(DecodeError::Limit {
-            what: "the number of values kept",
-            limit: self.limits.values as u64,
-        })?;
+        self.values_left = self
+            .values_left
+            .checked_sub(1)
+            .ok_or(DecodeError::Limit { what: "the number of values kept", limit: self.limits.values as u64 })?;
         self.charge_bytes(bytes)
     }
 
     fn charge_bytes(&mut self, bytes: usize) -> Result<(), DecodeError> {
-        self.bytes_left = self.bytes_left.checked_sub(bytes).ok_or(DecodeError::Limit {
-            what: "bytes kept",
-            limit: self.limits.kept_bytes as u64,
-        })?;
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes)
+            .ok_or(DecodeError::Limit { what: "bytes kept", limit: self.limits.kept_bytes as u64 })?;
         Ok(())
     }
-
 }
 
 fn boolean(text: &str) -> Option<bool> {

@@ -161,7 +161,8 @@ mod tests {
 
     #[test]
     fn an_incomplete_envelope_is_refused() {
-        let no_code = DESCRIPTION.replace("<value>HANDLE_INVALID</value><value>VM</value><value>OpaqueRef:2</value>", "");
+        let no_code =
+            DESCRIPTION.replace("<value>HANDLE_INVALID</value><value>VM</value><value>OpaqueRef:2</value>", "");
         for members in [
             OK.to_owned(),
             VALUE.to_owned(),

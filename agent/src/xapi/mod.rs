@@ -31,7 +31,7 @@ pub mod transport;
 pub mod value;
 
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 
 pub use error::{Error, Failure};
 pub use events::State;

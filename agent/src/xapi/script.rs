@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 
 /// What the server does with a request.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Answers with this body and status 200.
     Body(String),
     /// Like `Body`, and closes the connection without having said so.
@@ -34,17 +34,17 @@ pub(super) enum Answer {
 
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Counts connections from 0.
-    pub(super) connection: usize,
-    pub(super) method: String,
+    pub(crate) connection: usize,
+    pub(crate) method: String,
     /// The text of all strings, numbers and flags in the parameters, in their order.
-    pub(super) params: Vec<String>,
-    pub(super) at: Instant,
+    pub(crate) params: Vec<String>,
+    pub(crate) at: Instant,
 }
 
 /// The server; ends with this value.
-pub(super) struct Server {
+pub(crate) struct Server {
     folder: TempDir,
     requests: Arc<Mutex<Vec<Request>>>,
     task: tokio::task::JoinHandle<()>,
@@ -60,7 +60,7 @@ type Script = Arc<Mutex<dyn FnMut(&Request) -> Answer + Send>>;
 
 impl Server {
     /// Answers each request as `script` says.
-    pub(super) fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
+    pub(crate) fn start(script: impl FnMut(&Request) -> Answer + Send + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let requests = Arc::default();
         let script: Script = Arc::new(Mutex::new(script));
@@ -71,7 +71,10 @@ impl Server {
 
     /// A XAPI with host `OpaqueRef:here` that answers `event.from` from a list, and hangs when that is at its end;
     /// other methods as `others` says.
-    pub(super) fn xapi(events: Vec<Answer>, mut others: impl FnMut(&Request) -> Option<Answer> + Send + 'static) -> Self {
+    pub(crate) fn xapi(
+        events: Vec<Answer>,
+        mut others: impl FnMut(&Request) -> Option<Answer> + Send + 'static,
+    ) -> Self {
         let mut events = VecDeque::from(events);
         let mut sessions = 0;
         Self::start(move |request| {
@@ -91,16 +94,16 @@ impl Server {
         })
     }
 
-    pub(super) fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("xapi")
     }
 
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
     /// The requests of one method.
-    pub(super) fn calls(&self, method: &str) -> Vec<Request> {
+    pub(crate) fn calls(&self, method: &str) -> Vec<Request> {
         self.requests().into_iter().filter(|request| request.method == method).collect()
     }
 }
@@ -184,7 +187,7 @@ fn params(body: &str) -> Vec<String> {
 }
 
 /// An HTTP answer with status 200.
-pub(super) fn http(body: &str, connection: &str) -> Vec<u8> {
+pub(crate) fn http(body: &str, connection: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\nContent-Length: {length}\r\nConnection: {connection}\r\n\
@@ -202,17 +205,17 @@ fn envelope(members: &str) -> String {
 }
 
 /// The body of a success with this value, given as the XML inside `<value>`.
-pub(super) fn success_body(value: &str) -> String {
+pub(crate) fn success_body(value: &str) -> String {
     envelope(&format!(
         "<member><name>Status</name><value>Success</value></member><member><name>Value</name><value>{value}</value></member>"
     ))
 }
 
-pub(super) fn success(value: &str) -> Answer {
+pub(crate) fn success(value: &str) -> Answer {
     Answer::Body(success_body(value))
 }
 
-pub(super) fn failure(words: &[&str]) -> Answer {
+pub(crate) fn failure(words: &[&str]) -> Answer {
     let words: String = words.iter().map(|word| format!("<value>{word}</value>")).collect();
     Answer::Body(envelope(&format!(
         "<member><name>Status</name><value>Failure</value></member>\
@@ -221,13 +224,13 @@ pub(super) fn failure(words: &[&str]) -> Answer {
 }
 
 /// A struct of members given as XML.
-pub(super) fn record(members: &[(&str, &str)]) -> String {
+pub(crate) fn record(members: &[(&str, &str)]) -> String {
     let member = |(name, value): &(&str, &str)| format!("<member><name>{name}</name><value>{value}</value></member>");
     format!("<struct>{}</struct>", members.iter().map(member).collect::<String>())
 }
 
 /// A VM that can be watched at `OpaqueRef:here`, but for the fields given.
-pub(super) fn vm_record(number: u32, fields: &[(&str, &str)]) -> String {
+pub(crate) fn vm_record(number: u32, fields: &[(&str, &str)]) -> String {
     let uuid = format!("00000000-0000-0000-0000-{number:012}");
     let metrics = format!("OpaqueRef:metrics-{number}");
     let name = format!("vm {number}");
@@ -253,20 +256,19 @@ pub(super) fn vm_record(number: u32, fields: &[(&str, &str)]) -> String {
 }
 
 /// Guest metrics with one address.
-pub(super) fn metrics_record(address: &str) -> String {
+pub(crate) fn metrics_record(address: &str) -> String {
     let networks = record(&[("0/ip", address), ("0/ipv4/0", address)]);
-    record(&[("uuid", "00000000-0000-0000-0001-000000000000"), ("networks", &networks), ("live", "<boolean>1</boolean>")])
+    record(&[
+        ("uuid", "00000000-0000-0000-0001-000000000000"),
+        ("networks", &networks),
+        ("live", "<boolean>1</boolean>"),
+    ])
 }
 
 /// An event; without a snapshot if that is empty.
-pub(super) fn event(class: &str, operation: &str, reference: &str, snapshot: &str) -> String {
-    let mut members = vec![
-        ("id", "12"),
-        ("timestamp", "0.0"),
-        ("class", class),
-        ("operation", operation),
-        ("ref", reference),
-    ];
+pub(crate) fn event(class: &str, operation: &str, reference: &str, snapshot: &str) -> String {
+    let mut members =
+        vec![("id", "12"), ("timestamp", "0.0"), ("class", class), ("operation", operation), ("ref", reference)];
     if !snapshot.is_empty() {
         members.push(("snapshot", snapshot));
     }
@@ -274,17 +276,17 @@ pub(super) fn event(class: &str, operation: &str, reference: &str, snapshot: &st
 }
 
 /// The result of an `event.from`.
-pub(super) fn batch_value(token: &str, events: &[String]) -> String {
+pub(crate) fn batch_value(token: &str, events: &[String]) -> String {
     let events = format!("<array><data>{}</data></array>", events.concat());
     record(&[("events", events.as_str()), ("token", token)])
 }
 
-pub(super) fn batch(token: &str, events: &[String]) -> Answer {
+pub(crate) fn batch(token: &str, events: &[String]) -> Answer {
     success(&batch_value(token, events))
 }
 
 /// A VM and its guest metrics as new.
-pub(super) fn added(number: u32) -> [String; 2] {
+pub(crate) fn added(number: u32) -> [String; 2] {
     [
         event("vm", "add", &format!("OpaqueRef:vm-{number}"), &vm_record(number, &[])),
         event("vm_guest_metrics", "add", &format!("OpaqueRef:metrics-{number}"), &metrics_record("10.0.0.1")),

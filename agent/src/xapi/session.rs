@@ -88,9 +88,11 @@ impl Session {
     /// [`Error`]; XAPI then drops the session after a day without calls (xen-api ocaml/xapi/db_gc_util.ml).
     pub async fn logout(mut self) -> Result<(), Error> {
         let method = "session.logout";
-        tokio::time::timeout(LOGOUT_LIMIT, self.call(method, &[]))
-            .await
-            .unwrap_or(Err(Error::Slow { method, step: "the answer", limit: LOGOUT_LIMIT }))
+        tokio::time::timeout(LOGOUT_LIMIT, self.call(method, &[])).await.unwrap_or(Err(Error::Slow {
+            method,
+            step: "the answer",
+            limit: LOGOUT_LIMIT,
+        }))
     }
 
     fn with_reference(&self, params: &[Value]) -> Vec<Value> {

@@ -30,14 +30,14 @@ pub struct Limits {
 
 impl Limits {
     /// For replies of XAPI. A request may carry 300 KiB (xen-api ocaml/xapi-consts/constants.ml), so no value that a
-    /// client wrote is longer; the total leaves room for 2,000 VMs whose maps are all full.
+    /// client wrote is longer; the total leaves room for 7,000 VMs and snapshots whose maps are all that long.
     pub const XAPI: Limits = Limits {
         depth: 64,
         string_bytes: 1 << 20,
         values: 1_000_000,
         kept_bytes: 64 << 20,
         piece_bytes: 4 << 20,
-        total_bytes: 640 << 20,
+        total_bytes: 2 << 30,
     };
 }
 

@@ -184,7 +184,7 @@ async fn send(open: &mut Open, call: Call<'_>, body: Bytes) -> Result<Response<I
     // ocaml/libs/http-lib/http_svr.ml, ocaml/idl/datamodel.ml).
     let request = Request::post("/")
         .header(HOST, "localhost")
-        .header(USER_AGENT, concat!("xscontainer/", env!("CARGO_PKG_VERSION")))
+        .header(USER_AGENT, format!("xscontainer/{}", crate::VERSION))
         .header(CONTENT_TYPE, "text/xml")
         .body(Full::new(body))
         .expect("a request made of constants is well-formed");
@@ -213,4 +213,100 @@ fn will_close<B>(answer: &Response<B>) -> bool {
         values.flat_map(|value| value.split(',')).any(|option| option.trim().eq_ignore_ascii_case(word))
     };
     says("close") || (answer.version() == Version::HTTP_10 && !says("keep-alive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::script::{Answer, Server, success, success_body};
+    use super::*;
+
+    fn call(if_stale: IfStale) -> Call<'static> {
+        Call { method: "m", params: &[], answer_limit: ANSWER_LIMIT, if_stale }
+    }
+
+    /// Two calls, the first of which is answered and then the connection closed; gives the second's result.
+    async fn second_call(server: &Server, if_stale: IfStale) -> (Result<String, Error>, u64) {
+        let mut connection = Connection::new(&server.socket());
+        connection.call::<String>(call(if_stale)).await.unwrap();
+        // Lets the server close before the second call.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let second = connection.call(call(if_stale)).await;
+        (second, connection.losses())
+    }
+
+    fn closes_after_each_answer() -> Server {
+        Server::start(|_| Answer::BodyThenClose(success_body("x")))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_on_a_connection_closed_while_idle_is_made_on_a_new_one() {
+        let server = closes_after_each_answer();
+        let (second, losses) = second_call(&server, IfStale::Resend).await;
+        assert_eq!(second.unwrap(), "x");
+        assert_eq!(losses, 1);
+        assert_eq!(server.requests().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_relies_on_the_same_server_is_not_made_on_a_new_connection() {
+        let server = closes_after_each_answer();
+        let (second, losses) = second_call(&server, IfStale::Fail).await;
+        assert!(matches!(second, Err(Error::Restarted { .. })), "{second:?}");
+        assert_eq!(losses, 1);
+        assert_eq!(server.requests().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_got_no_byte_of_an_answer_is_sent_once_more_and_only_once() {
+        let mut seen = 0;
+        let server = Server::start(move |_| {
+            seen += 1;
+            if seen == 1 { success("x") } else { Answer::Close }
+        });
+        let (second, _) = second_call(&server, IfStale::Resend).await;
+        assert!(matches!(second, Err(Error::Http { .. })), "{second:?}");
+        assert_eq!(server.requests().iter().map(|request| request.connection).collect::<Vec<_>>(), [0, 0, 1]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_got_part_of_an_answer_is_not_sent_again() {
+        let mut seen = 0;
+        let server = Server::start(move |_| {
+            seen += 1;
+            if seen == 1 { success("x") } else { Answer::Raw(b"HTTP/1.1 2".to_vec()) }
+        });
+        let (second, _) = second_call(&server, IfStale::Resend).await;
+        assert!(matches!(second, Err(Error::Http { .. })), "{second:?}");
+        assert_eq!(server.requests().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_wait_has_its_limit() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n<methodResponse>".to_vec();
+        for (answer, limit) in [(Answer::Hang, ANSWER_LIMIT), (Answer::Stall(head), IDLE_LIMIT)] {
+            let server = Server::start(move |_| answer.clone());
+            let began = tokio::time::Instant::now();
+            let result = Connection::new(&server.socket()).call::<String>(call(IfStale::Resend)).await;
+            assert!(result.is_err());
+            let took = began.elapsed();
+            assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_other_than_200_is_reported_with_its_status() {
+        let server =
+            Server::start(|_| Answer::Raw(b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nnot today".to_vec()));
+        let result = Connection::new(&server.socket()).call::<String>(call(IfStale::Resend)).await;
+        assert!(matches!(result, Err(Error::Status { status: 503, .. })), "{result:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_socket_is_named_with_the_remedy() {
+        let mut connection = Connection::new(Path::new("/nowhere/xapi"));
+        let error = connection.call::<String>(call(IfStale::Resend)).await.unwrap_err().to_string();
+        for part in ["/nowhere/xapi", "No such file", "systemctl status xapi"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

@@ -1,9 +1,6 @@
 //! The simulated XAPI against its own rules. Requests are literal bytes: no codec stands between the test and the wire.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed, in its helper functions too"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
 mod events;
 mod faults;

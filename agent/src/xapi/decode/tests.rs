@@ -10,7 +10,11 @@ use tokio::io::{AsyncRead, BufReader, ReadBuf};
 use super::*;
 
 /// Decodes a document that is one `<value>`.
-async fn decode_from<R: AsyncBufRead + Unpin + Send>(source: R, limits: Limits, keep: &Keep) -> Result<Value, DecodeError> {
+async fn decode_from<R: AsyncBufRead + Unpin + Send>(
+    source: R,
+    limits: Limits,
+    keep: &Keep,
+) -> Result<Value, DecodeError> {
     let mut decoder = Decoder::new(source, limits);
     decoder.start(Tag::Value, "a value").await?;
     let value = decoder.value(keep).await?;
@@ -79,7 +83,9 @@ fn layout_between_elements_is_passed_over() {
 
 #[test]
 fn empty_structs_and_arrays_are_read() {
-    for written in ["<value><struct/></value>", "<value><struct></struct></value>", "<value><struct>\n</struct></value>"] {
+    for written in
+        ["<value><struct/></value>", "<value><struct></struct></value>", "<value><struct>\n</struct></value>"]
+    {
         assert_eq!(decode(written).unwrap(), members([]));
     }
     for written in ["<value><array><data/></array></value>", "<value><array><data> </data></array></value>"] {
@@ -120,7 +126,9 @@ fn only_what_is_wanted_is_kept() {
 #[test]
 fn what_is_not_wanted_costs_nothing_of_the_allowance() {
     let many = "<value>x</value>".repeat(1000);
-    let written = format!("<value><struct><member><name>b</name><value><array><data>{many}</data></array></value></member></struct></value>");
+    let written = format!(
+        "<value><struct><member><name>b</name><value><array><data>{many}</data></array></value></member></struct></value>"
+    );
     let limits = Limits { values: 1, kept_bytes: VALUE_COST, ..Limits::XAPI };
     let kept = block_on(decode_from(written.as_bytes(), limits, &Keep::Members(&[])));
     assert_eq!(kept.unwrap(), members([]));
@@ -189,7 +197,9 @@ fn every_proper_beginning_of_a_reply_is_refused() {
 
 #[test]
 fn a_cut_reply_is_called_cut_short() {
-    for written in ["<value>", "<value>a", "<value><struct><member>", "<value><str", "<value><![CDATA[x", "<value><!-- "] {
+    for written in
+        ["<value>", "<value>a", "<value><struct><member>", "<value><str", "<value><![CDATA[x", "<value><!-- "]
+    {
         assert!(matches!(decode(written), Err(DecodeError::Truncated)), "{written}: {:?}", decode(written));
     }
 }

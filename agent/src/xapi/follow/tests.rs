@@ -180,7 +180,8 @@ fn accidents() -> Vec<(&'static str, Answer)> {
 #[tokio::test(start_paused = true)]
 async fn after_any_accident_the_pool_is_read_anew_and_what_is_not_in_it_is_gone() {
     for (name, accident) in accidents() {
-        let server = Server::xapi(vec![first_snapshot(), accident, batch("9,0", &[added(2), added(3)].concat())], NOTHING_ELSE);
+        let server =
+            Server::xapi(vec![first_snapshot(), accident, batch("9,0", &[added(2), added(3)].concat())], NOTHING_ELSE);
         let mut follower = follower(&server);
         next(&mut follower).await;
         assert_eq!(next(&mut follower).await, Update::Snapshot, "{name}");
@@ -266,7 +267,8 @@ async fn a_connection_that_was_closed_before_a_record_was_fetched_starts_everyth
 #[tokio::test(start_paused = true)]
 async fn a_server_that_announces_each_close_is_followed_without_starting_over() {
     let last = |token: &str, events: &[String]| Answer::LastBody(success_body(&batch_value(token, events)));
-    let server = Server::xapi(vec![last("1,0", &added(1)), last("2,0", &added(2)), last("3,0", &added(3))], NOTHING_ELSE);
+    let server =
+        Server::xapi(vec![last("1,0", &added(1)), last("2,0", &added(2)), last("3,0", &added(3))], NOTHING_ELSE);
     let mut follower = follower(&server);
     next(&mut follower).await;
     next(&mut follower).await;
@@ -319,7 +321,12 @@ async fn a_server_that_fails_after_each_snapshot_is_asked_less_and_less() {
 
 #[tokio::test(start_paused = true)]
 async fn a_burst_of_changes_is_asked_for_at_intervals() {
-    let batches = (2..100).map(|n| batch(&format!("{n},0"), &[event("vm", "mod", "OpaqueRef:vm-1", &vm_record(1, &[("name_label", &n.to_string())]))]));
+    let batches = (2..100).map(|n| {
+        batch(
+            &format!("{n},0"),
+            &[event("vm", "mod", "OpaqueRef:vm-1", &vm_record(1, &[("name_label", &n.to_string())]))],
+        )
+    });
     let server = Server::xapi(std::iter::once(first_snapshot()).chain(batches).collect(), NOTHING_ELSE);
     let mut follower = follower(&server);
     let began = Instant::now();
@@ -339,7 +346,14 @@ async fn a_deletion_that_xapi_forgot_is_found_by_its_count_but_not_looked_for_al
         ]))
     };
     let server = Server::xapi(
-        vec![first_snapshot(), counted("2,0"), first_snapshot(), counted("4,0"), counted("5,0"), batch("6,0", &added(3))],
+        vec![
+            first_snapshot(),
+            counted("2,0"),
+            first_snapshot(),
+            counted("4,0"),
+            counted("5,0"),
+            batch("6,0", &added(3)),
+        ],
         NOTHING_ELSE,
     );
     let mut follower = follower(&server);
@@ -362,7 +376,8 @@ async fn a_dropped_wait_does_not_lose_a_change() {
 
 #[tokio::test(start_paused = true)]
 async fn logging_out_is_bounded_in_time() {
-    let server = Server::xapi(vec![first_snapshot()], |request| (request.method == "session.logout").then_some(Answer::Hang));
+    let server =
+        Server::xapi(vec![first_snapshot()], |request| (request.method == "session.logout").then_some(Answer::Hang));
     let mut follower = follower(&server);
     next(&mut follower).await;
     let began = Instant::now();

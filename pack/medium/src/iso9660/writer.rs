@@ -39,13 +39,17 @@ pub enum WriteError {
     #[error(transparent)]
     Volume(#[from] VolumeError),
     /// The output has bytes already, which would make a part of the image.
-    #[error("the output already has {bytes} bytes: an image is written to an empty output, truncate it first")]
+    #[error(
+        "the output already has {bytes} bytes: an image is written to an empty output, truncate it first"
+    )]
     NotEmpty {
         /// How many.
         bytes: u64,
     },
     /// The path is none of the tree's.
-    #[error("{path:?} is not among the paths that the image was begun with: name every file when making the tree")]
+    #[error(
+        "{path:?} is not among the paths that the image was begun with: name every file when making the tree"
+    )]
     Unknown {
         /// The path.
         path: String,
@@ -57,7 +61,9 @@ pub enum WriteError {
         path: String,
     },
     /// A content is too long.
-    #[error("{path:?} is larger than {limit} bytes, the most that a file on an ISO 9660 image can have: split it")]
+    #[error(
+        "{path:?} is larger than {limit} bytes, the most that a file on an ISO 9660 image can have: split it"
+    )]
     TooLarge {
         /// The path.
         path: String,
@@ -68,7 +74,9 @@ pub enum WriteError {
     #[error("the image is full: it cannot have more than 2^32 - 1 sectors; make two images")]
     Full,
     /// Some paths were never written.
-    #[error("{path:?} (and {others} more) was never written to the image: write every path before finishing")]
+    #[error(
+        "{path:?} (and {others} more) was never written to the image: write every path before finishing"
+    )]
     Missing {
         /// The first of them.
         path: String,
@@ -140,7 +148,9 @@ impl<W: Write + Seek> Writer<W> {
     /// A text of `volume` cannot be recorded, `out` is not empty or cannot be positioned.
     pub fn new(mut out: W, volume: &Volume, tree: Tree) -> Result<Self, WriteError> {
         volume.check()?;
-        let bytes = out.seek(SeekFrom::End(0)).map_err(|source| output("finding its end", source))?;
+        let bytes = out
+            .seek(SeekFrom::End(0))
+            .map_err(|source| output("finding its end", source))?;
         if bytes > 0 {
             return Err(WriteError::NotEmpty { bytes });
         }
@@ -191,11 +201,16 @@ impl<W: Write + Seek> Writer<W> {
         if self.broken {
             return Err(WriteError::Broken);
         }
-        let file = self.tree.find(path).ok_or_else(|| WriteError::Unknown { path: path.into() })?;
+        let file = self
+            .tree
+            .find(path)
+            .ok_or_else(|| WriteError::Unknown { path: path.into() })?;
         if self.files[file].is_some() {
             return Err(WriteError::Twice { path: path.into() });
         }
-        let bytes = self.copy(path, source).inspect_err(|_| self.broken = true)?;
+        let bytes = self
+            .copy(path, source)
+            .inspect_err(|_| self.broken = true)?;
         let first = if bytes == 0 { self.empty } else { self.next };
         self.files[file] = Some(Extent { first, bytes });
         // Checked piece by piece while copying.
@@ -205,14 +220,22 @@ impl<W: Write + Seek> Writer<W> {
 
     fn copy(&mut self, path: &str, mut source: impl Read) -> Result<u32, WriteError> {
         let output = |source| output(&format!("content of {path:?}"), source);
-        self.out.seek(SeekFrom::Start(u64::from(self.next) * SECTOR as u64)).map_err(output)?;
+        self.out
+            .seek(SeekFrom::Start(u64::from(self.next) * SECTOR as u64))
+            .map_err(output)?;
         let mut total = 0;
         loop {
-            let length = fill(&mut source, &mut self.buffer)
-                .map_err(|source| WriteError::Source { path: path.into(), source })?;
+            let length =
+                fill(&mut source, &mut self.buffer).map_err(|source| WriteError::Source {
+                    path: path.into(),
+                    source,
+                })?;
             total += length as u64;
             if total > self.limit {
-                return Err(WriteError::TooLarge { path: path.into(), limit: self.limit });
+                return Err(WriteError::TooLarge {
+                    path: path.into(),
+                    limit: self.limit,
+                });
             }
             if u64::from(self.next) + sectors(total) > u64::from(u32::MAX) {
                 return Err(WriteError::Full);
@@ -236,23 +259,53 @@ impl<W: Write + Seek> Writer<W> {
         if self.broken {
             return Err(WriteError::Broken);
         }
-        let mut missing = self.tree.paths().zip(&self.files).filter(|(_, place)| place.is_none());
+        let mut missing = self
+            .tree
+            .paths()
+            .zip(&self.files)
+            .filter(|(_, place)| place.is_none());
         if let Some((path, _)) = missing.next() {
-            return Err(WriteError::Missing { path: path.into(), others: missing.count() });
+            return Err(WriteError::Missing {
+                path: path.into(),
+                others: missing.count(),
+            });
         }
         drop(missing);
         let files: Vec<Extent> = self.files.iter().copied().flatten().collect();
-        self.write_metadata(&files).map_err(|source| output("directories", source))?;
+        self.write_metadata(&files)
+            .map_err(|source| output("directories", source))?;
         let end = SeekFrom::Start(u64::from(self.next) * SECTOR as u64);
-        self.out.seek(end).and_then(|_| self.out.flush()).map_err(|source| output("end", source))?;
+        self.out
+            .seek(end)
+            .and_then(|_| self.out.flush())
+            .map_err(|source| output("end", source))?;
         Ok(self.out)
     }
 
     /// Writes sectors 0 up to the first content, all of them.
     fn write_metadata(&mut self, files: &[Extent]) -> io::Result<()> {
-        let Self { out, tree, texts, primary, joliet, path_tables, next, .. } = self;
-        let Texts { id, application, publisher, modified } = &*texts;
-        let volume = Volume { id, application, publisher, modified: *modified };
+        let Self {
+            out,
+            tree,
+            texts,
+            primary,
+            joliet,
+            path_tables,
+            next,
+            ..
+        } = self;
+        let Texts {
+            id,
+            application,
+            publisher,
+            modified,
+        } = &*texts;
+        let volume = Volume {
+            id,
+            application,
+            publisher,
+            modified: *modified,
+        };
         let tables = |hierarchy: &Hierarchy| {
             [ByteOrder::Little, ByteOrder::Big].map(|order| hierarchy.path_table(tree, order))
         };
@@ -267,8 +320,14 @@ impl<W: Write + Seek> Writer<W> {
 
         out.rewind()?;
         out.write_all(&[0; descriptor::FIRST as usize * SECTOR])?;
-        out.write_all(&descriptor::primary(&volume, &places(primary, &of_primary[0], path_tables.primary)))?;
-        out.write_all(&descriptor::joliet(&volume, &places(joliet, &of_joliet[0], path_tables.joliet)))?;
+        out.write_all(&descriptor::primary(
+            &volume,
+            &places(primary, &of_primary[0], path_tables.primary),
+        ))?;
+        out.write_all(&descriptor::joliet(
+            &volume,
+            &places(joliet, &of_joliet[0], path_tables.joliet),
+        ))?;
         out.write_all(&descriptor::terminator())?;
         for mut table in of_primary.into_iter().chain(of_joliet) {
             table.resize(table.len().next_multiple_of(SECTOR), 0);
@@ -277,7 +336,13 @@ impl<W: Write + Seek> Writer<W> {
         for hierarchy in [primary, joliet] {
             let mut continuations = Vec::new();
             for index in 0..hierarchy.len() {
-                out.write_all(&hierarchy.directory(index, tree, files, volume.modified, &mut continuations))?;
+                out.write_all(&hierarchy.directory(
+                    index,
+                    tree,
+                    files,
+                    volume.modified,
+                    &mut continuations,
+                ))?;
             }
             continuations.resize(continuations.len().next_multiple_of(SECTOR), 0);
             out.write_all(&continuations)?;
@@ -287,7 +352,10 @@ impl<W: Write + Seek> Writer<W> {
 }
 
 fn output(part: &str, source: io::Error) -> WriteError {
-    WriteError::Output { part: part.into(), source }
+    WriteError::Output {
+        part: part.into(),
+        source,
+    }
 }
 
 /// Reads until the buffer is full or the source ends, so that pieces are whole sectors however the source is cut.
@@ -305,149 +373,4 @@ fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Cursor;
-
-    use super::*;
-
-    const VOLUME: fn() -> Volume<'static> =
-        || Volume { id: "test", application: "", publisher: "", modified: UnixSeconds::new(1_700_000_000).unwrap() };
-
-    fn writer(paths: &[&str]) -> Writer<Cursor<Vec<u8>>> {
-        let tree = Tree::new(paths.iter().map(|path| (*path, 0o644))).unwrap();
-        Writer::new(Cursor::new(Vec::new()), &VOLUME(), tree).unwrap()
-    }
-
-    #[test]
-    fn content_begins_at_a_sector_and_is_padded_with_zeros() {
-        let mut iso = writer(&["a", "b"]);
-        let first = iso.next as usize * SECTOR;
-        assert_eq!(iso.write("b", &[7; 3000][..]).unwrap(), 3000);
-        assert_eq!(iso.write("a", &[8; 1][..]).unwrap(), 1);
-        let image = iso.finish().unwrap().into_inner();
-        let expected = [vec![7; 3000], vec![0; 1096], vec![8; 1], vec![0; 2047]].concat();
-        assert!(image[first..] == expected);
-    }
-
-    #[test]
-    fn a_path_is_written_once_and_only_if_named() {
-        let mut iso = writer(&["a"]);
-        assert!(matches!(iso.write("b", io::empty()), Err(WriteError::Unknown { .. })));
-        iso.write("a", io::empty()).unwrap();
-        assert!(matches!(iso.write("a", io::empty()), Err(WriteError::Twice { .. })));
-        iso.finish().unwrap();
-    }
-
-    #[test]
-    fn finishing_without_all_paths_is_refused() {
-        let mut iso = writer(&["a", "b", "c"]);
-        iso.write("b", io::empty()).unwrap();
-        let message = iso.finish().unwrap_err().to_string();
-        assert_eq!(message, "\"a\" (and 1 more) was never written to the image: write every path before finishing");
-    }
-
-    #[test]
-    fn a_file_up_to_the_limit_is_written_and_beyond_it_refused() {
-        let mut iso = writer(&["a", "b", "c"]);
-        iso.limit = BUFFER as u64 + 5;
-        assert_eq!(iso.write("a", io::repeat(1).take(BUFFER as u64 + 5)).unwrap(), BUFFER as u64 + 5);
-        let error = iso.write("b", io::repeat(1)).unwrap_err();
-        assert!(matches!(error, WriteError::TooLarge { limit, .. } if limit == BUFFER as u64 + 5));
-        assert!(matches!(iso.write("c", io::empty()), Err(WriteError::Broken)));
-        assert!(matches!(iso.finish(), Err(WriteError::Broken)));
-    }
-
-    #[test]
-    fn more_sectors_than_can_be_numbered_are_refused() {
-        let mut iso = writer(&["a", "b"]);
-        iso.next = u32::MAX - 1;
-        iso.out = Cursor::new(Vec::new());
-        // Refused before a byte is written, so nothing is allocated.
-        assert!(matches!(iso.write("a", &[0; 2 * SECTOR][..]), Err(WriteError::Full)));
-    }
-
-    #[test]
-    fn an_output_with_content_is_refused() {
-        let tree = Tree::new([("a", 0o644)]).unwrap();
-        let error = Writer::new(Cursor::new(vec![0; 7]), &VOLUME(), tree).unwrap_err();
-        assert!(matches!(error, WriteError::NotEmpty { bytes: 7 }));
-    }
-
-    #[test]
-    fn a_source_that_fails_is_told_from_an_output_that_fails() {
-        struct Fails;
-        impl Read for Fails {
-            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-                Err(io::Error::other("bad disk"))
-            }
-        }
-        impl Write for Fails {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::Error::other("no space"))
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        impl Seek for Fails {
-            fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-                Ok(0)
-            }
-        }
-        assert!(matches!(writer(&["a"]).write("a", Fails), Err(WriteError::Source { .. })));
-        let mut iso = Writer::new(Fails, &VOLUME(), Tree::new([("a", 0o644)]).unwrap()).unwrap();
-        assert!(matches!(iso.write("a", &b"x"[..]), Err(WriteError::Output { .. })));
-    }
-
-    #[test]
-    fn a_source_in_small_pieces_gives_the_same_image() {
-        struct Dribble<'a>(&'a [u8]);
-        impl Read for Dribble<'_> {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let length = buffer.len().min(777).min(self.0.len());
-                self.0.read(&mut buffer[..length])
-            }
-        }
-        let content: Vec<u8> = (0..BUFFER * 2 + 9).map(|n| (n % 251) as u8).collect();
-        let mut whole = writer(&["a"]);
-        whole.write("a", &content[..]).unwrap();
-        let mut pieces = writer(&["a"]);
-        pieces.write("a", Dribble(&content)).unwrap();
-        assert!(whole.finish().unwrap().into_inner() == pieces.finish().unwrap().into_inner());
-    }
-
-    /// Sizes are recorded in unsigned 32 bits; the output forgets, so this costs time only.
-    #[test]
-    fn four_gibibytes_are_one_byte_too_many() {
-        #[derive(Default)]
-        struct Forgets(u64);
-        impl Write for Forgets {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0 += bytes.len() as u64;
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        impl Seek for Forgets {
-            fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
-                Ok(self.0)
-            }
-        }
-        /// Zeros of a given number, cheaper than writing them.
-        struct Leaves(u64);
-        impl Read for Leaves {
-            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-                let length = self.0.min(buffer.len() as u64);
-                self.0 -= length;
-                Ok(length as usize)
-            }
-        }
-        let tree = || Tree::new([("a", 0o644), ("b", 0o644)]).unwrap();
-        let mut iso = Writer::new(Forgets::default(), &VOLUME(), tree()).unwrap();
-        assert_eq!(iso.write("a", Leaves((1 << 32) - 1)).unwrap(), (1 << 32) - 1);
-        let error = iso.write("b", Leaves(1 << 32)).unwrap_err();
-        assert!(matches!(error, WriteError::TooLarge { limit: 4_294_967_295, .. }), "{error}");
-    }
-}
+mod tests;
