@@ -138,7 +138,7 @@ fn end_process_on_panic() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("(no message)");
-        tracing::error!(place, message = %quoted(message), "internal error, the process ends; please report it");
+        tracing::error!(place, panic = %quoted(message), "internal error, the process ends; please report it");
         std::process::exit(EXIT_PANIC);
     }));
 }

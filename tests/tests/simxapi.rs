@@ -11,7 +11,8 @@ use std::{
 fn it_serves_its_database_until_sigterm() {
     let directory = tempfile::tempdir().unwrap();
     let (socket, database) = (directory.path().join("xapi"), directory.path().join("database.json"));
-    std::fs::write(&database, r#"{"VM": [{"ref": "OpaqueRef:web", "name_label": "web"}]}"#).unwrap();
+    std::fs::write(&database, r#"{"VM": [{"ref": "OpaqueRef:web", "name_label": "web", "resident_on": "@host"}]}"#)
+        .unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_simxapi"))
         .args(["--listen", "127.0.0.1:0", "--socket"])
         .arg(&socket)

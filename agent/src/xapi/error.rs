@@ -82,17 +82,13 @@ impl Error {
     /// Whether the session is no longer known to XAPI, so that only a new login helps.
     #[must_use]
     pub fn is_session_invalid(&self) -> bool {
-        self.is_failure("SESSION_INVALID")
+        matches!(self, Error::Failure { failure, .. } if failure.concerns_session())
     }
 
     /// Whether the object asked for does not exist any more.
     #[must_use]
     pub fn is_handle_invalid(&self) -> bool {
-        self.is_failure("HANDLE_INVALID")
-    }
-
-    fn is_failure(&self, wanted: &str) -> bool {
-        matches!(self, Error::Failure { failure, .. } if failure.code == wanted)
+        matches!(self, Error::Failure { failure, .. } if failure.code == "HANDLE_INVALID" && !failure.concerns_session())
     }
 }
 
@@ -105,11 +101,20 @@ pub struct Failure {
     pub params: Vec<String>,
 }
 
+impl Failure {
+    /// Whether it is the session that XAPI does not know; a reference that leads nowhere is a `HANDLE_INVALID` for
+    /// sessions as for any class.
+    fn concerns_session(&self) -> bool {
+        let of_session = || self.params.first().is_some_and(|class| class.eq_ignore_ascii_case("session"));
+        self.code == "SESSION_INVALID" || (self.code == "HANDLE_INVALID" && of_session())
+    }
+}
+
 impl fmt::Display for Failure {
     /// Parameters of failures that concern a session are left out: they hold its reference, which is a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", quoted(&self.code))?;
-        if self.code.starts_with("SESSION_") || self.params.is_empty() {
+        if self.code.starts_with("SESSION_") || self.concerns_session() || self.params.is_empty() {
             return Ok(());
         }
         /// Parameters shown; XAPI's own codes have at most five.
@@ -139,8 +144,21 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_session_is_not_printed() {
-        let failure = Failure { code: "SESSION_INVALID".into(), params: vec!["OpaqueRef:secret".into()] };
-        assert_eq!(format!("{failure} {failure:?}"), r#""SESSION_INVALID" "SESSION_INVALID""#);
+    fn an_invalid_session_is_recognised_and_not_printed() {
+        for (code, params) in
+            [("SESSION_INVALID", vec!["OpaqueRef:x"]), ("HANDLE_INVALID", vec!["session", "OpaqueRef:x"])]
+        {
+            let params = params.into_iter().map(str::to_owned).collect();
+            let error = Error::Failure { method: "m", failure: Failure { code: code.into(), params } };
+            assert!(error.is_session_invalid() && !error.is_handle_invalid());
+            assert!(!format!("{error} {error:?}").contains("OpaqueRef"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn another_invalid_reference_is_not_taken_for_the_session() {
+        let failure = Failure { code: "HANDLE_INVALID".into(), params: vec!["VM".into(), "OpaqueRef:x".into()] };
+        let error = Error::Failure { method: "m", failure };
+        assert!(error.is_handle_invalid() && !error.is_session_invalid());
     }
 }

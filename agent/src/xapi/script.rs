@@ -24,6 +24,8 @@ pub(crate) enum Answer {
     Raw(Vec<u8>),
     /// Sends these bytes and nothing more, for ever.
     Stall(Vec<u8>),
+    /// Sends these pieces with a pause before each.
+    Drip(Duration, Vec<Vec<u8>>),
     /// Closes the connection.
     Close,
     /// Says nothing, for ever.
@@ -144,6 +146,12 @@ async fn serve(
             Answer::Stall(bytes) => {
                 writer.write_all(&bytes).await?;
                 std::future::pending::<()>().await;
+            }
+            Answer::Drip(pause, pieces) => {
+                for piece in pieces {
+                    sleep(pause).await;
+                    writer.write_all(&piece).await?;
+                }
             }
             Answer::Close => return Ok(()),
             Answer::Hang => std::future::pending().await,

@@ -217,7 +217,7 @@ fn will_close<B>(answer: &Response<B>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::script::{Answer, Server, success, success_body};
+    use super::super::script::{Answer, Server, http, success, success_body};
     use super::*;
 
     fn call(if_stale: IfStale) -> Call<'static> {
@@ -291,6 +291,24 @@ mod tests {
             let took = began.elapsed();
             assert!(took >= limit && took < limit + Duration::from_secs(1), "{took:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_comes_slowly_but_steadily_is_waited_for() {
+        let whole = http(&success_body("x"), "keep-alive");
+        let pieces: Vec<Vec<u8>> = whole.chunks(whole.len() / 6).map(<[u8]>::to_vec).collect();
+        let server = Server::start(move |_| Answer::Drip(IDLE_LIMIT * 3 / 4, pieces.clone()));
+        let result = Connection::new(&server.socket()).call::<String>(call(IfStale::Resend)).await;
+        assert_eq!(result.unwrap(), "x");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_takes_for_ever_in_all_is_given_up() {
+        let mut pieces = vec![b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n<methodResponse>".to_vec()];
+        pieces.extend(vec![b" ".to_vec(); 1000]);
+        let server = Server::start(move |_| Answer::Drip(Duration::from_secs(10), pieces.clone()));
+        let result = Connection::new(&server.socket()).call::<String>(call(IfStale::Resend)).await;
+        assert!(matches!(result, Err(Error::Slow { limit: REPLY_LIMIT, .. })), "{result:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -90,3 +90,58 @@ fn check_dependencies(rpm: &Rpm) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use rpm::{Dependency, PackageBuilder};
+
+    use super::*;
+    use crate::rpm::fixture;
+
+    fn refusal(builder: PackageBuilder) -> String {
+        check(&fixture::read(builder)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_ordinary_package_is_taken() {
+        check(&fixture::read(fixture::sample())).unwrap();
+    }
+
+    #[test]
+    fn a_foreign_architecture_is_refused() {
+        let text = refusal(PackageBuilder::new("sample", "1", "MIT", "aarch64", "A sample"));
+        assert!(text.contains("architecture aarch64"), "{text}");
+    }
+
+    #[test]
+    fn a_zstd_payload_is_refused() {
+        let mut bytes = fixture::bytes_of(fixture::sample());
+        // The tag's value, whose length stays the same.
+        let at = bytes.windows(5).position(|window| window == b"gzip\0").unwrap();
+        bytes[at..at + 4].copy_from_slice(b"zstd");
+        let rpm = crate::rpm::Rpm::read(crate::rpm::Source::memory("sample.rpm", bytes)).unwrap();
+        let text = check(&rpm).unwrap_err().to_string();
+        assert!(text.contains("zstd") && text.contains("gzip"), "{text}");
+    }
+
+    #[test]
+    fn dependencies_that_the_hosts_tools_cannot_read_are_refused() {
+        for (dependency, named) in [
+            (Dependency::any("(a or b)"), "rich dependency"),
+            (Dependency::any("rpmlib(PayloadIsZstd)"), "PayloadIsZstd"),
+            (Dependency::any("rpmlib(LargeFiles)"), "4 GiB"),
+            (Dependency::greater_eq("other", "1^git"), "'^'"),
+        ] {
+            let mut builder = fixture::sample();
+            builder.requires(dependency);
+            let text = refusal(builder);
+            assert!(text.contains(named), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_caret_in_the_version_is_refused() {
+        let text = refusal(PackageBuilder::new("sample", "1^git", "MIT", "noarch", "A sample"));
+        assert!(text.contains("'^'"), "{text}");
+    }
+}

@@ -6,6 +6,8 @@
 
 pub mod agent;
 mod companion;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod el7;
 mod header;
 mod signature;

@@ -63,6 +63,7 @@ pub fn group_packages(comps: &[u8], id: &str) -> Result<Vec<String>, String> {
             }
             // A document type whose quotes were escaped is what makes yum see no group at all.
             Event::DocType(text) if !text.as_ref().contains('"') => return Err("has a malformed document type".into()),
+            Event::Eof if !path.is_empty() => return Err("ends before its elements do".into()),
             Event::Eof => return found.ok_or_else(|| format!("has no group {id:?}")),
             _ => {}
         }

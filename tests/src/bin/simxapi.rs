@@ -17,9 +17,10 @@ use tokio::signal::unix::{SignalKind, signal};
 DATABASE FILES
   JSON: class names, each with a list of objects; fields that are left out take their defaults.
   An object may have a \"ref\" and an \"id\"; other objects refer to an id as \"@id\".
-  Without a host in the file, a pool of one host is there already.
+  Without hosts in the file, a pool of one host is there already, with the ids host, pool, dom0 and eth0.
 
-    {\"VM\": [{\"id\": \"web\", \"name_label\": \"web\", \"power_state\": \"Running\", \"guest_metrics\": \"@metrics\"}],
+    {\"VM\": [{\"id\": \"web\", \"name_label\": \"web\", \"power_state\": \"Running\", \"resident_on\": \"@host\",
+             \"guest_metrics\": \"@metrics\"}],
      \"VM_guest_metrics\": [{\"id\": \"metrics\", \"networks\": {\"0/ip\": \"10.0.0.7\"}}]}
 
 EXIT STATUS

@@ -4,7 +4,8 @@
 //! xapi_plugins.ml. Must not know wire formats.
 
 use super::{
-    database::{now, place_of},
+    database::place_of,
+    dates::now,
     dispatch::{Origin, text},
     events,
     methods::Special,

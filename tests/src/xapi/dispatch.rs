@@ -4,6 +4,7 @@
 
 use super::{
     calls,
+    dates::now,
     methods::{self, Generic, Method, Operation, Special},
     schema::Class,
     sessions,
@@ -167,8 +168,8 @@ fn finished_task(
         ("name_label", Value::String(format!("Async.{name}"))),
         ("session", session.into()),
         ("progress", Value::Float(1.0)),
-        ("created", super::database::now()),
-        ("finished", super::database::now()),
+        ("created", now()),
+        ("finished", now()),
     ];
     match result {
         Ok(value) => {

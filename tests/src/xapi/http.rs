@@ -22,7 +22,7 @@ use super::{
 /// The longest body of a call (xen-api ocaml/xapi-consts/constants.ml, `http_limit_max_rpc_size`).
 pub const LONGEST_BODY: usize = 300 * 1024;
 
-/// The longest head over TCP (xen-api ocaml/xapi/xapi_globs.ml, `header_total_size_limit_tcp` and its neighbours).
+/// The longest head over TCP (xen-api ocaml/xapi/xapi_globs.ml, `max_header_length_tcp`).
 const LONGEST_HEAD_TCP: usize = 1024;
 
 /// The unix socket has no limit in xapi; this one only bounds the simulator's memory.
@@ -31,8 +31,10 @@ const LONGEST_HEAD_UNIX: usize = 64 * 1024;
 /// How long a kept connection may idle.
 const IDLE: Duration = Duration::from_secs(300);
 
-/// How long the rest of a head may take over TCP.
+/// How long the rest of a head may take over TCP, in all and for each read (xapi_globs.ml, `header_total_timeout_tcp`
+/// and `header_read_timeout_tcp`).
 const HEAD_TIMEOUT_TCP: Duration = Duration::from_secs(60);
+const READ_TIMEOUT_TCP: Duration = Duration::from_secs(10);
 
 const CORS: &str = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Headers: X-Requested-With\r\n";
 
@@ -179,7 +181,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 if self.received.len() > limit {
                     return Ok(Err("431 Request Header Fields Too Large"));
                 }
-                if self.fill().await? == 0 {
+                let read = match origin {
+                    Origin::Unix => self.fill().await?,
+                    Origin::Tcp => match timeout(READ_TIMEOUT_TCP, self.fill()).await {
+                        Ok(read) => read?,
+                        Err(_) => return Ok(Err("408 Request Timeout")),
+                    },
+                };
+                if read == 0 {
                     return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
                 }
             }
@@ -239,7 +248,8 @@ impl Head {
             let (name, value) = line.split_once(':')?;
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => head.length = Some(value.trim().parse().ok()?),
-                "connection" => head.close = value.trim().eq_ignore_ascii_case("close"),
+                "connection" if value.trim().eq_ignore_ascii_case("close") => head.close = true,
+                "connection" if value.trim().eq_ignore_ascii_case("keep-alive") => head.close = false,
                 _ => {}
             }
         }

@@ -16,6 +16,7 @@
 
 mod calls;
 mod database;
+mod dates;
 mod dispatch;
 mod events;
 mod faults;
@@ -65,7 +66,8 @@ pub struct Config {
     pub login_delay: Duration,
     /// The pauses of `event.from`.
     pub pace: Pace,
-    /// The objects at the start, in the form of [`ONE_HOST`]. A description without a host is added to `ONE_HOST`.
+    /// The objects at the start, in the form of [`ONE_HOST`]. A description without hosts is added to `ONE_HOST`
+    /// and may use its ids.
     pub database: String,
 }
 
@@ -122,11 +124,6 @@ impl Xapi {
     /// When the description of the objects is wrong or a socket cannot be bound.
     pub fn start(config: Config) -> Result<Self, StartError> {
         let mut state = State::default();
-        let mut described = Database::new();
-        seed::load(&mut described, &config.database)?;
-        if described.refs("host").is_empty() {
-            seed::load(&mut state.database, ONE_HOST)?;
-        }
         seed::load(&mut state.database, &config.database)?;
         let shared = Arc::new(Shared::new(state, config.pace, config.password, config.login_delay));
         let mut xapi = Self { shared, socket: config.socket, listen: config.listen, server: None };
@@ -233,7 +230,7 @@ impl Xapi {
             ("networks", Value::map(networks.iter().copied())),
             ("live", true.into()),
             ("PV_drivers_detected", true.into()),
-            ("last_updated", database::now()),
+            ("last_updated", dates::now()),
         ];
         let metrics = self.add("VM_guest_metrics", fields)?;
         self.set(vm, "guest_metrics", &metrics)?;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use super::{
     database::Database,
@@ -53,17 +53,33 @@ pub enum SeedError {
     },
 }
 
-/// Adds the described objects to the database.
+/// Adds the described objects to the database; to [`ONE_HOST`], whose ids they may use, if no hosts are among them.
 ///
 /// # Errors
 /// When the description is malformed or does not fit the data model; objects added before stay.
 pub(super) fn load(database: &mut Database, text: &str) -> Result<(), SeedError> {
-    let Json::Object(classes) = serde_json::from_str(text)? else {
-        return Err(SeedError::Shape("it is something else".to_owned()));
-    };
+    let classes = parse(text)?;
     let mut names = HashMap::new();
+    if !classes.contains_key("host") {
+        add(database, &parse(ONE_HOST)?, &mut names)?;
+    }
+    add(database, &classes, &mut names)
+}
+
+fn parse(text: &str) -> Result<Map<String, Json>, SeedError> {
+    match serde_json::from_str(text)? {
+        Json::Object(classes) => Ok(classes),
+        _ => Err(SeedError::Shape("it is something else".to_owned())),
+    }
+}
+
+fn add(
+    database: &mut Database,
+    classes: &Map<String, Json>,
+    names: &mut HashMap<String, Ref>,
+) -> Result<(), SeedError> {
     let mut created = Vec::new();
-    for (class, objects) in &classes {
+    for (class, objects) in classes {
         let objects = objects.as_array().ok_or_else(|| SeedError::Shape(format!("{class} has no list")))?;
         for (number, object) in objects.iter().enumerate() {
             let wrong = |reason: String| SeedError::Object { object: format!("{class}[{number}]"), reason };
@@ -89,7 +105,7 @@ pub(super) fn load(database: &mut Database, text: &str) -> Result<(), SeedError>
                 return Err(wrong(format!("{name} cannot be given references")));
             }
             let value =
-                resolve(from_json(value), &names).map_err(|name| wrong(format!("no object has the id {name}")))?;
+                resolve(from_json(value), names).map_err(|name| wrong(format!("no object has the id {name}")))?;
             database.set(class, reference.as_str(), place, value).map_err(|failure| wrong(failure.to_string()))?;
         }
     }
@@ -126,8 +142,9 @@ mod tests {
     #[test]
     fn names_may_be_used_before_the_object_that_has_them() {
         let mut database = Database::new();
-        load(&mut database, r#"{"VIF": [{"VM": "@web", "device": "0"}], "VM": [{"id": "web"}]}"#).unwrap();
-        let vm = &database.refs("VM")[0];
+        load(&mut database, r#"{"VIF": [{"VM": "@web", "device": "0"}], "VM": [{"id": "web", "name_label": "web"}]}"#)
+            .unwrap();
+        let vm = &database.find("VM", "name_label", &"web".into())[0];
         let record = database.record(Class::named("VM").unwrap(), vm.as_str()).unwrap();
         assert_eq!(record.member("VIFs"), Some(&Value::set(database.refs("VIF"))));
     }

@@ -3,13 +3,15 @@
 //! Follows xen-api ocaml/xapi/xapi_session.ml, session_check.ml and db_gc_util.ml. Must not know wire formats.
 
 use super::{
-    database::{Database, now},
+    database::Database,
+    dates::now,
     schema::Class,
     value::{Failure, Ref, Value},
 };
 
 /// Sessions of one originator (for root and unnamed users) or of one user; the oldest goes when there are more
-/// (xen-api ocaml/xapi/xapi_globs.ml, `max_sessions`' neighbours). xapi looks once in a while, the simulator at login.
+/// (xen-api ocaml/xapi/xapi_globs.ml, `max_sessions_per_originator` and `max_sessions_per_user_name`). xapi looks once
+/// in a while, the simulator at login.
 pub const SESSIONS_PER_ORIGINATOR: usize = 500;
 
 /// Opens a session for `user`.

@@ -137,9 +137,9 @@ fn the_timeout_is_kept() {
     let session = lab.login("test");
     let token = member(&from(&lab, &session, "pool", "", "0.0"), "token").to_owned();
     let begin = Instant::now();
-    assert_eq!(events(&from(&lab, &session, "pool", &token, "0.4")), []);
+    assert_eq!(events(&from(&lab, &session, "pool", &token, "1.0")), []);
     let took = begin.elapsed();
-    assert!((Duration::from_millis(400)..Duration::from_secs(2)).contains(&took), "{took:?}");
+    assert!((Duration::from_secs(1)..Duration::from_millis(2500)).contains(&took), "{took:?}");
 }
 
 #[test]

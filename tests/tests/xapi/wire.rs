@@ -202,6 +202,15 @@ fn a_string_is_cut_at_the_first_character_that_xml_cannot_carry() {
 }
 
 #[test]
+fn control_bytes_in_a_result_are_dropped() {
+    let lab = Lab::start();
+    lab.xapi.set_plugin("noisy", |_, _| Ok("a\u{1}\u{1b}\tb\nc".to_owned()));
+    let params = [&lab.login("test"), lab.xapi.host().as_str(), "noisy", "f"].map(text).concat();
+    let body = lab.call("host.call_plugin", &format!("{params}<param><value><struct/></value></param>"));
+    assert_eq!(value(&body), "a\tb\nc");
+}
+
+#[test]
 fn a_message_can_be_made_read_and_destroyed() {
     let lab = Lab::start();
     let (session, vm) = (text(&lab.login("test")), lab.xapi.add_vm("web", []).unwrap());

@@ -299,16 +299,16 @@ fn write(value: &Value, style: &mut impl FnMut() -> u8) -> String {
             '&' => "&amp;".to_owned(),
             '<' => "&lt;".to_owned(),
             '\r' => "&#13;".to_owned(),
-            c if style() % 7 == 0 => format!("&#x{:X};", u32::from(c)),
-            c if style() % 11 == 0 && c != ']' => format!("<![CDATA[{c}]]>"),
-            c if style() % 13 == 0 => format!("<!-- -->{c}"),
+            c if style().is_multiple_of(7) => format!("&#x{:X};", u32::from(c)),
+            c if style().is_multiple_of(11) && c != ']' => format!("<![CDATA[{c}]]>"),
+            c if style().is_multiple_of(13) => format!("<!-- -->{c}"),
             c => c.to_string(),
         };
         text.chars().map(one).collect()
     };
     let layout = ["", "\n", " \t"][usize::from(style() % 3)];
     let inside = match value {
-        Value::Text(text) if style() % 2 == 0 => return format!("<value>{}</value>", escaped(text, style)),
+        Value::Text(text) if style().is_multiple_of(2) => return format!("<value>{}</value>", escaped(text, style)),
         Value::Text(text) if text.is_empty() => "<string/>".to_owned(),
         Value::Text(text) => format!("<string>{}</string>", escaped(text, style)),
         Value::Int(number) => {

@@ -269,6 +269,7 @@ mod tests {
         assert!(
             changed(25, MULTI_EXTENT)[0].is_some_and(|reason| reason.contains("several extents"))
         );
+        assert!(changed(25, ASSOCIATED)[0].is_some_and(|reason| reason.contains("associated")));
         assert!(changed(26, 1)[0].is_some_and(|reason| reason.contains("interleaved")));
     }
 }

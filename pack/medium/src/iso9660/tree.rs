@@ -394,4 +394,13 @@ mod tests {
         let with_directories = (0..MAX_ENTRIES / 2 + 1).map(|n| (format!("{n}/f"), 0o644));
         assert_eq!(Tree::new(with_directories).unwrap_err(), TreeError::TooMany);
     }
+
+    #[test]
+    fn longer_paths_than_a_reader_takes_are_refused_with_their_directories() {
+        let deep = |n: usize| format!("{n:0100}/{}f", format!("{}/", "€".repeat(83)).repeat(6));
+        let files = || (0..8000).map(|n| (deep(n), 0o644));
+        assert!(files().map(|(path, _)| path.len()).sum::<usize>() < MAX_PATH_BYTES);
+        assert_eq!(Tree::new(files()).unwrap_err(), TreeError::TooLong);
+        assert!(Tree::new(files().take(1000)).is_ok());
+    }
 }

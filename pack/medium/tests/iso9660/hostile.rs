@@ -1,6 +1,6 @@
 //! Images that lie: each lie is a typed error.
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Write};
 
 use medium::iso9660::{Image, Naming, ReadError, SECTOR};
 
@@ -292,4 +292,48 @@ fn descriptors_without_end_are_given_up() {
         Image::open(Cursor::new(&image[..])),
         Err(ReadError::NotAnImage)
     ));
+}
+
+/// SUSP 5.3: bytes at the beginning of every system use area but the root's own that are none of its business.
+#[test]
+fn bytes_that_susp_skips_are_not_read() {
+    const LENGTH_OF_PX: u8 = 36;
+    let mut image = small();
+    let root = get(&image, 16 * SECTOR + 156 + 2) as usize * SECTOR;
+    image[root + 34 + 6] = LENGTH_OF_PX;
+    let entries = entries(&image, Naming::RockRidge);
+    assert!(entries.iter().any(|entry| entry.path == "one.bin"));
+    assert!(entries.iter().all(|entry| entry.mode.is_none()));
+}
+
+/// ECMA-119 9.1.2: the extended attribute record is in front of the content.
+#[test]
+fn content_begins_after_an_extended_attribute_record() {
+    let mut image = small();
+    let one = record(&image, b"ONE.BIN;1");
+    image[one + 1] = 1;
+    set(&mut image, one + 10, 5000 - SECTOR as u32);
+    let entries = entries(&image, Naming::Plain);
+    let entry = entries
+        .iter()
+        .find(|entry| entry.path == "ONE.BIN")
+        .unwrap();
+    assert_eq!(entry.sector, get(&image, one + 2) + 1);
+    assert!(content(&image, entry) == [1; 5000 - SECTOR]);
+}
+
+#[test]
+fn an_image_that_shrinks_while_it_is_read_is_an_error() {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&small()).unwrap();
+    let mut image = Image::open(file.try_clone().unwrap()).unwrap();
+    let entries = image.entries(Naming::RockRidge).unwrap();
+    let one = entries
+        .iter()
+        .find(|entry| entry.path == "one.bin")
+        .unwrap();
+    file.set_len(u64::from(one.sector) * SECTOR as u64 + 3000)
+        .unwrap();
+    let error = io::copy(&mut image.read(one).unwrap(), &mut io::sink()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }

@@ -203,3 +203,28 @@ fn the_label_is_recorded_verbatim_in_both_descriptors() {
 fn the_system_area_is_left_empty() {
     assert!(small()[..16 * SECTOR].iter().all(|byte| *byte == 0));
 }
+
+#[test]
+fn every_directory_begins_with_itself_and_its_parent() {
+    let image = wide();
+    for naming in [Naming::Plain, Naming::Joliet] {
+        let root = get(&image, descriptor(naming) + 156 + 2);
+        let directories: BTreeMap<String, (u32, u32)> = entries(&image, naming)
+            .into_iter()
+            .filter(Entry::is_dir)
+            .map(|entry| (entry.path, (entry.sector, entry.bytes)))
+            .chain([(
+                String::new(),
+                (root, get(&image, descriptor(naming) + 156 + 10)),
+            )])
+            .collect();
+        for (path, extent) in &directories {
+            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            let itself = extent.0 as usize * SECTOR;
+            let after = itself + usize::from(image[itself]);
+            let extent_at = |record| (get(&image, record + 2), get(&image, record + 10));
+            assert_eq!(extent_at(itself), *extent, "{naming} {path:?}");
+            assert_eq!(extent_at(after), directories[parent], "{naming} {path:?}");
+        }
+    }
+}
