@@ -2,4 +2,8 @@
 //!
 //! Nothing here may depend on the agent: a stand-in that learns its rules from the program under test proves nothing.
 
+pub mod packs;
+pub mod programs;
+pub mod root;
+pub mod tools;
 pub mod xapi;

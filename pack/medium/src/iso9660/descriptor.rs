@@ -33,9 +33,7 @@ pub(super) struct Places {
 
 /// The primary volume descriptor (ECMA-119 8.4).
 pub(super) fn primary(volume: &Volume, places: &Places) -> Vec<u8> {
-    encode(1, volume, places, &[0; 32], |text, length| {
-        padded(text.bytes(), b" ", length)
-    })
+    encode(1, volume, places, &[0; 32], |text, length| padded(text.bytes(), b" ", length))
 }
 
 /// The supplementary volume descriptor that stands for Joliet (ECMA-119 8.5).
@@ -66,9 +64,7 @@ fn start(kind: u8) -> Vec<u8> {
 }
 
 fn padded(text: impl Iterator<Item = u8>, filler: &[u8], length: usize) -> Vec<u8> {
-    text.chain(filler.iter().copied().cycle())
-        .take(length)
-        .collect()
+    text.chain(filler.iter().copied().cycle()).take(length).collect()
 }
 
 fn encode(
@@ -141,10 +137,7 @@ pub(super) fn read(sector: &[u8; SECTOR]) -> Result<Found, &'static str> {
     match sector[0] {
         255 => Ok(Found::Terminator),
         1 => Ok(Found::Primary(facts(sector)?)),
-        2 if JOLIET_ESCAPES
-            .iter()
-            .any(|escape| sector[88..].starts_with(*escape)) =>
-        {
+        2 if JOLIET_ESCAPES.iter().any(|escape| sector[88..].starts_with(*escape)) => {
             Ok(Found::Joliet(facts(sector)?.root))
         }
         _ => Ok(Found::Other),
@@ -159,26 +152,17 @@ fn facts(sector: &[u8; SECTOR]) -> Result<Facts, &'static str> {
         id: text(&sector[40..72]),
         publisher: text(&sector[318..446]),
         application: text(&sector[574..702]),
-        sectors: read_both32(sector, 80)
-            .ok_or("has two different volume sizes in its two byte orders")?,
-        root: Extent::of_record(&sector[ROOT_RECORD])
-            .ok_or("has no proper record of the root directory")?,
+        sectors: read_both32(sector, 80).ok_or("has two different volume sizes in its two byte orders")?,
+        root: Extent::of_record(&sector[ROOT_RECORD]).ok_or("has no proper record of the root directory")?,
     })
 }
 
 /// A text that is safe to print: what is not printable ASCII is replaced.
 fn text(field: &[u8]) -> String {
     let printable = |byte: &u8| {
-        if matches!(byte, b' '..=b'~') {
-            char::from(*byte)
-        } else {
-            char::REPLACEMENT_CHARACTER
-        }
+        if matches!(byte, b' '..=b'~') { char::from(*byte) } else { char::REPLACEMENT_CHARACTER }
     };
-    let end = field
-        .iter()
-        .rposition(|byte| !matches!(byte, 0 | b' '))
-        .map_or(0, |last| last + 1);
+    let end = field.iter().rposition(|byte| !matches!(byte, 0 | b' ')).map_or(0, |last| last + 1);
     field[..end].iter().map(printable).collect()
 }
 
@@ -192,30 +176,16 @@ mod tests {
         let root = directory::Record {
             identifier: &[0],
             directory: true,
-            extent: Extent {
-                first: 23,
-                bytes: 2048,
-            },
+            extent: Extent { first: 23, bytes: 2048 },
             modified,
             system_use: &[],
         };
-        Places {
-            sectors: 0x1234,
-            path_table_bytes: 22,
-            path_table_l: 19,
-            path_table_m: 20,
-            root: root.encode(),
-        }
+        Places { sectors: 0x1234, path_table_bytes: 22, path_table_l: 19, path_table_m: 20, root: root.encode() }
     }
 
     fn volume() -> Volume<'static> {
         let modified = UnixSeconds::new(1_700_000_000).unwrap();
-        Volume {
-            id: "config-2",
-            application: "suppack",
-            publisher: "somebody",
-            modified,
-        }
+        Volume { id: "config-2", application: "suppack", publisher: "somebody", modified }
     }
 
     /// Offsets are the byte positions of ECMA-119 8.4 less one.
@@ -233,10 +203,7 @@ mod tests {
         assert_eq!(&sector[318..326], b"somebody");
         assert_eq!(&sector[574..581], b"suppack");
         assert_eq!(&sector[813..847], b"2023111422132000\x002023111422132000\0");
-        assert_eq!(
-            &sector[847..883],
-            b"0000000000000000\x000000000000000000\0\x01\0"
-        );
+        assert_eq!(&sector[847..883], b"0000000000000000\x000000000000000000\0\x01\0");
         assert!(sector[883..].iter().all(|byte| *byte == 0));
     }
 
@@ -257,52 +224,25 @@ mod tests {
     #[test]
     fn a_descriptor_is_read_as_written() {
         let sector = primary(&volume(), &places()).try_into().unwrap();
-        let Ok(Found::Primary(facts)) = read(&sector) else {
-            panic!("{:?}", read(&sector))
-        };
+        let Ok(Found::Primary(facts)) = read(&sector) else { panic!("{:?}", read(&sector)) };
         assert_eq!(
-            (
-                facts.id.as_str(),
-                facts.application.as_str(),
-                facts.publisher.as_str()
-            ),
+            (facts.id.as_str(), facts.application.as_str(), facts.publisher.as_str()),
             ("config-2", "suppack", "somebody")
         );
-        assert_eq!(
-            (facts.sectors, facts.root),
-            (
-                0x1234,
-                Extent {
-                    first: 23,
-                    bytes: 2048
-                }
-            )
-        );
-        assert!(matches!(
-            read(&joliet(&volume(), &places()).try_into().unwrap()),
-            Ok(Found::Joliet(_))
-        ));
-        assert!(matches!(
-            read(&terminator().try_into().unwrap()),
-            Ok(Found::Terminator)
-        ));
+        assert_eq!((facts.sectors, facts.root), (0x1234, Extent { first: 23, bytes: 2048 }));
+        assert!(matches!(read(&joliet(&volume(), &places()).try_into().unwrap()), Ok(Found::Joliet(_))));
+        assert!(matches!(read(&terminator().try_into().unwrap()), Ok(Found::Terminator)));
     }
 
     #[test]
     fn a_hostile_text_cannot_forge_output() {
-        assert_eq!(
-            text(b"a\x1b[2J\nb\xff  \0"),
-            "a\u{fffd}[2J\u{fffd}b\u{fffd}"
-        );
+        assert_eq!(text(b"a\x1b[2J\nb\xff  \0"), "a\u{fffd}[2J\u{fffd}b\u{fffd}");
     }
 
     #[test]
     fn other_block_sizes_are_refused() {
         let mut sector: [u8; SECTOR] = primary(&volume(), &places()).try_into().unwrap();
         sector[128..132].copy_from_slice(&both16(512));
-        assert_eq!(
-            read(&sector).unwrap_err(),
-            "has a logical block size other than 2048"
-        );
+        assert_eq!(read(&sector).unwrap_err(), "has a logical block size other than 2048");
     }
 }

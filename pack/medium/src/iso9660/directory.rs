@@ -38,10 +38,7 @@ impl Extent {
 
     /// Of the directory whose record this is.
     pub(super) fn of_record(record: &[u8]) -> Option<Self> {
-        Record::read(record)
-            .ok()
-            .filter(|record| record.directory)
-            .map(|record| record.extent)
+        Record::read(record).ok().filter(|record| record.directory).map(|record| record.extent)
     }
 }
 
@@ -84,17 +81,14 @@ impl<'a> Record<'a, Option<UnixSeconds>> {
             return Err("has a record of impossible length");
         }
         let identifier_length = usize::from(record[32]);
-        let identifier = record
-            .get(FIXED..FIXED + identifier_length)
-            .ok_or("has a name that is longer than its record")?;
+        let identifier =
+            record.get(FIXED..FIXED + identifier_length).ok_or("has a name that is longer than its record")?;
         if identifier.is_empty() {
             return Err("has a record without a name");
         }
         let flags = record[25];
         if flags & MULTI_EXTENT != 0 {
-            return Err(
-                "has a file of several extents (4 GiB or more), which this reader does not support",
-            );
+            return Err("has a file of several extents (4 GiB or more), which this reader does not support");
         }
         if flags & ASSOCIATED != 0 {
             return Err("has an associated file, which this reader does not support");
@@ -102,22 +96,16 @@ impl<'a> Record<'a, Option<UnixSeconds>> {
         if record[26] != 0 || record[27] != 0 {
             return Err("has an interleaved file, which this reader does not support");
         }
-        let first = read_both32(record, 2)
-            .ok_or("has a record with two different places in its two byte orders")?;
-        let bytes = read_both32(record, 10)
-            .ok_or("has a record with two different sizes in its two byte orders")?;
+        let first = read_both32(record, 2).ok_or("has a record with two different places in its two byte orders")?;
+        let bytes = read_both32(record, 10).ok_or("has a record with two different sizes in its two byte orders")?;
         // The extended attribute record precedes the content in the same extent (ECMA-119 9.1.2).
-        let first = first
-            .checked_add(record[1].into())
-            .ok_or("has a record that points beyond any image")?;
+        let first = first.checked_add(record[1].into()).ok_or("has a record that points beyond any image")?;
         Ok(Self {
             identifier,
             directory: flags & DIRECTORY != 0,
             extent: Extent { first, bytes },
             modified: UnixSeconds::from_short(&record[18..25]),
-            system_use: record
-                .get(system_use_offset(identifier_length)..)
-                .unwrap_or_default(),
+            system_use: record.get(system_use_offset(identifier_length)..).unwrap_or_default(),
         })
     }
 }
@@ -134,11 +122,7 @@ pub(super) fn length(identifier_length: usize, system_use_length: usize) -> usiz
 
 /// Where something of `length` bytes goes, if `offset` bytes are taken and it must not cross the end of a sector.
 pub(super) fn place(offset: usize, length: usize) -> usize {
-    if offset % SECTOR + length > SECTOR {
-        offset.next_multiple_of(SECTOR)
-    } else {
-        offset
-    }
+    if offset % SECTOR + length > SECTOR { offset.next_multiple_of(SECTOR) } else { offset }
 }
 
 /// Appends a record where [`place`] puts it.
@@ -148,9 +132,7 @@ pub(super) fn append(directory: &mut Vec<u8>, record: &[u8]) {
 }
 
 /// The records in one sector of a directory, up to the first error.
-pub(super) fn records(
-    sector: &[u8],
-) -> impl Iterator<Item = Result<Record<'_, Option<UnixSeconds>>, &'static str>> {
+pub(super) fn records(sector: &[u8]) -> impl Iterator<Item = Result<Record<'_, Option<UnixSeconds>>, &'static str>> {
     let mut rest = sector;
     std::iter::from_fn(move || {
         // A length of zero: the rest of the sector is unused.
@@ -173,17 +155,8 @@ mod tests {
     use super::*;
 
     fn record<'a>(identifier: &'a [u8], system_use: &'a [u8]) -> Record<'a> {
-        let extent = Extent {
-            first: 0x0102_0304,
-            bytes: 0x0506_0708,
-        };
-        Record {
-            identifier,
-            directory: false,
-            extent,
-            modified: UnixSeconds::new(1_700_000_000).unwrap(),
-            system_use,
-        }
+        let extent = Extent { first: 0x0102_0304, bytes: 0x0506_0708 };
+        Record { identifier, directory: false, extent, modified: UnixSeconds::new(1_700_000_000).unwrap(), system_use }
     }
 
     /// Offsets are the byte positions of ECMA-119 9.1 less one.
@@ -213,10 +186,7 @@ mod tests {
             let bytes = written.encode();
             let read = records(&bytes).next().unwrap().unwrap();
             assert_eq!((read.identifier, read.extent), (identifier, written.extent));
-            assert_eq!(
-                (read.modified, read.system_use),
-                (Some(written.modified), &b"SU"[..])
-            );
+            assert_eq!((read.modified, read.system_use), (Some(written.modified), &b"SU"[..]));
         }
     }
 
@@ -227,10 +197,7 @@ mod tests {
         assert_eq!(place(1950, 100), 2048);
         let mut directory = vec![1; 2000];
         append(&mut directory, &[2; 50]);
-        assert_eq!(
-            (directory.len(), directory[2047], directory[2048]),
-            (2098, 0, 2)
-        );
+        assert_eq!((directory.len(), directory[2047], directory[2048]), (2098, 0, 2));
     }
 
     #[test]
@@ -244,31 +211,13 @@ mod tests {
         };
         assert_eq!(changed(0, 1), [Some("has a record of impossible length")]);
         assert_eq!(changed(0, 33), [Some("has a record of impossible length")]);
-        assert_eq!(
-            changed(0, 255),
-            [Some("has a record that crosses the end of a sector")]
-        );
+        assert_eq!(changed(0, 255), [Some("has a record that crosses the end of a sector")]);
         assert_eq!(changed(32, 0), [Some("has a record without a name")]);
-        assert_eq!(
-            changed(32, 200),
-            [Some("has a name that is longer than its record")]
-        );
-        assert_eq!(
-            changed(2, 0),
-            [Some(
-                "has a record with two different places in its two byte orders"
-            )]
-        );
-        assert_eq!(
-            changed(10, 0),
-            [Some(
-                "has a record with two different sizes in its two byte orders"
-            )]
-        );
+        assert_eq!(changed(32, 200), [Some("has a name that is longer than its record")]);
+        assert_eq!(changed(2, 0), [Some("has a record with two different places in its two byte orders")]);
+        assert_eq!(changed(10, 0), [Some("has a record with two different sizes in its two byte orders")]);
         assert_eq!(changed(0, 0), [] as [Option<&str>; 0], "unused");
-        assert!(
-            changed(25, MULTI_EXTENT)[0].is_some_and(|reason| reason.contains("several extents"))
-        );
+        assert!(changed(25, MULTI_EXTENT)[0].is_some_and(|reason| reason.contains("several extents")));
         assert!(changed(25, ASSOCIATED)[0].is_some_and(|reason| reason.contains("associated")));
         assert!(changed(26, 1)[0].is_some_and(|reason| reason.contains("interleaved")));
     }

@@ -91,8 +91,7 @@ impl Hierarchy {
             let child = &tree.children(of_tree)[position];
             if let Node::Directory(inner) = child.node {
                 self.indexes[inner] = self.directories.len();
-                self.directories
-                    .push(Directory::of(inner, identifier.clone()));
+                self.directories.push(Directory::of(inner, identifier.clone()));
             }
             let mut inline = 0;
             let mut continuation = None;
@@ -107,11 +106,7 @@ impl Hierarchy {
             }
             let length = directory::length(identifier.len(), inline);
             bytes = directory::place(bytes, length) + length;
-            children.push(Child {
-                of_tree: position,
-                identifier,
-                continuation,
-            });
+            children.push(Child { of_tree: position, identifier, continuation });
         }
         let directory = &mut self.directories[index];
         directory.children = children;
@@ -137,44 +132,20 @@ impl Hierarchy {
 
     /// The root's record as volume descriptors have it, without system use area.
     pub(super) fn root_record(&self, modified: UnixSeconds) -> Vec<u8> {
-        Record {
-            identifier: SELF,
-            directory: true,
-            extent: self.directories[0].extent,
-            modified,
-            system_use: &[],
-        }
-        .encode()
+        Record { identifier: SELF, directory: true, extent: self.directories[0].extent, modified, system_use: &[] }
+            .encode()
     }
 
     /// The path table (ECMA-119 9.4).
     pub(super) fn path_table(&self, tree: &Tree, order: ByteOrder) -> Vec<u8> {
         let mut table = Vec::new();
-        for Directory {
-            of_tree,
-            identifier,
-            extent,
-            ..
-        } in &self.directories
-        {
+        for Directory { of_tree, identifier, extent, .. } in &self.directories {
             // Both fit: MAX_ENTRIES directories, and identifiers that fit a record.
             let parent = (self.indexes[tree.parent(*of_tree)] + 1) as u16;
             table.extend([identifier.len() as u8, 0]);
             match order {
-                ByteOrder::Little => table.extend(
-                    extent
-                        .first
-                        .to_le_bytes()
-                        .into_iter()
-                        .chain(parent.to_le_bytes()),
-                ),
-                ByteOrder::Big => table.extend(
-                    extent
-                        .first
-                        .to_be_bytes()
-                        .into_iter()
-                        .chain(parent.to_be_bytes()),
-                ),
+                ByteOrder::Little => table.extend(extent.first.to_le_bytes().into_iter().chain(parent.to_le_bytes())),
+                ByteOrder::Big => table.extend(extent.first.to_be_bytes().into_iter().chain(parent.to_be_bytes())),
             }
             table.extend(identifier);
             table.resize(table.len().next_multiple_of(2), 0);
@@ -192,71 +163,33 @@ impl Hierarchy {
         modified: UnixSeconds,
         continuations: &mut Vec<u8>,
     ) -> Vec<u8> {
-        let Directory {
-            of_tree,
-            children,
-            extent,
-            ..
-        } = &self.directories[index];
+        let Directory { of_tree, children, extent, .. } = &self.directories[index];
         let parent = tree.parent(*of_tree);
-        let of_directory = |directory| Posix {
-            mode: susp::S_IFDIR | 0o755,
-            links: tree.links(directory),
-            modified,
-        };
+        let of_directory = |directory| Posix { mode: susp::S_IFDIR | 0o755, links: tree.links(directory), modified };
         let (itself_use, parent_use) = match self.style {
             Style::Joliet => (Vec::new(), Vec::new()),
-            Style::Primary if index == 0 => (
-                susp::root_itself(of_directory(0)),
-                susp::unnamed(of_directory(0)),
-            ),
-            Style::Primary => (
-                susp::unnamed(of_directory(*of_tree)),
-                susp::unnamed(of_directory(parent)),
-            ),
+            Style::Primary if index == 0 => (susp::root_itself(of_directory(0)), susp::unnamed(of_directory(0))),
+            Style::Primary => (susp::unnamed(of_directory(*of_tree)), susp::unnamed(of_directory(parent))),
         };
 
         let mut block = Vec::with_capacity(extent.bytes as usize);
         let parent_extent = self.directories[self.indexes[parent]].extent;
-        for (identifier, extent, system_use) in [
-            (SELF, *extent, itself_use),
-            (PARENT, parent_extent, parent_use),
-        ] {
-            let record = Record {
-                identifier,
-                directory: true,
-                extent,
-                modified,
-                system_use: &system_use,
-            };
+        for (identifier, extent, system_use) in [(SELF, *extent, itself_use), (PARENT, parent_extent, parent_use)] {
+            let record = Record { identifier, directory: true, extent, modified, system_use: &system_use };
             directory::append(&mut block, &record.encode());
         }
         for planned in children {
             let child = &tree.children(*of_tree)[planned.of_tree];
             let (directory, extent, posix) = match child.node {
-                Node::Directory(inner) => (
-                    true,
-                    self.directories[self.indexes[inner]].extent,
-                    of_directory(inner),
-                ),
+                Node::Directory(inner) => (true, self.directories[self.indexes[inner]].extent, of_directory(inner)),
                 Node::File(file) => {
                     let mode = susp::S_IFREG | tree.files()[file].mode;
-                    (
-                        false,
-                        files[file],
-                        Posix {
-                            mode,
-                            links: 1,
-                            modified,
-                        },
-                    )
+                    (false, files[file], Posix { mode, links: 1, modified })
                 }
             };
             let mut system_use = Vec::new();
             if self.style == Style::Primary {
-                let area = planned
-                    .continuation
-                    .map(|(offset, bytes)| self.area(offset, bytes));
+                let area = planned.continuation.map(|(offset, bytes)| self.area(offset, bytes));
                 let (inline, continued) = susp::named(&child.name, posix, area);
                 system_use = inline;
                 if let Some((offset, _)) = planned.continuation {
@@ -264,13 +197,8 @@ impl Hierarchy {
                     continuations.extend(continued);
                 }
             }
-            let record = Record {
-                identifier: &planned.identifier,
-                directory,
-                extent,
-                modified,
-                system_use: &system_use,
-            };
+            let record =
+                Record { identifier: &planned.identifier, directory, extent, modified, system_use: &system_use };
             directory::append(&mut block, &record.encode());
         }
         block.resize(extent.bytes as usize, 0);
@@ -289,12 +217,7 @@ impl Hierarchy {
 
 impl Directory {
     fn of(of_tree: usize, identifier: Vec<u8>) -> Self {
-        Self {
-            of_tree,
-            identifier,
-            children: Vec::new(),
-            extent: Extent { first: 0, bytes: 0 },
-        }
+        Self { of_tree, identifier, children: Vec::new(), extent: Extent { first: 0, bytes: 0 } }
     }
 }
 
@@ -304,18 +227,11 @@ fn identifiers(tree: &Tree, directory: usize, style: Style) -> Vec<(usize, Vec<u
     let is_directory = |place: usize| matches!(children[place].node, Node::Directory(_));
     match style {
         Style::Primary => {
-            let mapped = names::primary(
-                children
-                    .iter()
-                    .enumerate()
-                    .map(|(at, child)| (child.name.as_str(), is_directory(at))),
-            );
+            let mapped =
+                names::primary(children.iter().enumerate().map(|(at, child)| (child.name.as_str(), is_directory(at))));
             let mut order: Vec<usize> = (0..children.len()).collect();
             order.sort_by_key(|&at| &mapped[at]);
-            order
-                .into_iter()
-                .map(|at| (at, mapped[at].identifier(is_directory(at))))
-                .collect()
+            order.into_iter().map(|at| (at, mapped[at].identifier(is_directory(at)))).collect()
         }
         Style::Joliet => {
             let mut order: Vec<_> = children
@@ -324,10 +240,7 @@ fn identifiers(tree: &Tree, directory: usize, style: Style) -> Vec<(usize, Vec<u
                 .map(|(at, child)| (Joliet::new(&child.name, is_directory(at)), at))
                 .collect();
             order.sort();
-            order
-                .into_iter()
-                .map(|(joliet, at)| (at, joliet.into_identifier()))
-                .collect()
+            order.into_iter().map(|(joliet, at)| (at, joliet.into_identifier())).collect()
         }
     }
 }
@@ -361,10 +274,7 @@ mod tests {
             record(b"Z", 104, 2),
             record(b"X", 105, 3),
         ];
-        assert_eq!(
-            hierarchy.path_table(&tree, ByteOrder::Little),
-            expected.concat()
-        );
+        assert_eq!(hierarchy.path_table(&tree, ByteOrder::Little), expected.concat());
     }
 
     #[test]
@@ -372,19 +282,13 @@ mod tests {
         let (tree, hierarchy) = settled(&["d/f"], Style::Joliet);
         assert_eq!(
             hierarchy.path_table(&tree, ByteOrder::Big),
-            [
-                &b"\x01\0\0\0\0\x64\0\x01\0\0"[..],
-                b"\x02\0\0\0\0\x65\0\x01\0d"
-            ]
-            .concat()
+            [&b"\x01\0\0\0\0\x64\0\x01\0\0"[..], b"\x02\0\0\0\0\x65\0\x01\0d"].concat()
         );
     }
 
     #[test]
     fn the_size_that_was_planned_is_the_size_that_is_written() {
-        let names: Vec<String> = (0..300)
-            .map(|n| format!("d{}/{}{n}", n % 7, "€".repeat(n % 80)))
-            .collect();
+        let names: Vec<String> = (0..300).map(|n| format!("d{}/{}{n}", n % 7, "€".repeat(n % 80))).collect();
         for style in [Style::Primary, Style::Joliet] {
             let tree = Tree::new(names.iter().map(|name| (name.as_str(), 0o644))).unwrap();
             let mut hierarchy = Hierarchy::plan(&tree, style);
@@ -394,23 +298,11 @@ mod tests {
             let mut image = Vec::new();
             let mut continuations = Vec::new();
             for index in 0..hierarchy.len() {
-                assert_eq!(
-                    image.len(),
-                    hierarchy.directories[index].extent.first as usize * SECTOR
-                );
-                image.extend(hierarchy.directory(
-                    index,
-                    &tree,
-                    &files,
-                    modified,
-                    &mut continuations,
-                ));
+                assert_eq!(image.len(), hierarchy.directories[index].extent.first as usize * SECTOR);
+                image.extend(hierarchy.directory(index, &tree, &files, modified, &mut continuations));
             }
             assert_eq!(continuations.len(), hierarchy.continuation_bytes);
-            assert_eq!(
-                image.len() + continuations.len().next_multiple_of(SECTOR),
-                end
-            );
+            assert_eq!(image.len() + continuations.len().next_multiple_of(SECTOR), end);
             assert_eq!(style == Style::Primary, !continuations.is_empty());
         }
     }

@@ -31,14 +31,10 @@ pub enum ReadError {
         source: io::Error,
     },
     /// There is no ISO 9660 volume.
-    #[error(
-        "not an ISO 9660 image: sectors from 16 on have no primary volume descriptor; is it another file?"
-    )]
+    #[error("not an ISO 9660 image: sectors from 16 on have no primary volume descriptor; is it another file?")]
     NotAnImage,
     /// The image ends before its own end.
-    #[error(
-        "the image says that it has {expected} bytes and has {actual}: it was cut off, fetch it again"
-    )]
+    #[error("the image says that it has {expected} bytes and has {actual}: it was cut off, fetch it again")]
     Truncated {
         /// Bytes that it should have.
         expected: u64,
@@ -46,9 +42,7 @@ pub enum ReadError {
         actual: u64,
     },
     /// A volume descriptor is wrong.
-    #[error(
-        "the volume descriptor in sector {sector} of the image {reason}: the image is damaged or unsupported"
-    )]
+    #[error("the volume descriptor in sector {sector} of the image {reason}: the image is damaged or unsupported")]
     Descriptor {
         /// Where.
         sector: u32,
@@ -93,9 +87,7 @@ pub enum ReadError {
         limit: usize,
     },
     /// Two entries of a directory have one name.
-    #[error(
-        "the image has two entries {path:?}: readers disagree which of them counts, so neither is read"
-    )]
+    #[error("the image has two entries {path:?}: readers disagree which of them counts, so neither is read")]
     Duplicate {
         /// Path of both.
         path: String,
@@ -126,14 +118,9 @@ impl<R: Read + Seek> Image<R> {
     /// # Errors
     /// `reader` cannot be read, is no ISO 9660 image, is shorter than it says, or is wrong about its root.
     pub fn open(mut reader: R) -> Result<Self, ReadError> {
-        let actual = reader
-            .seek(SeekFrom::End(0))
-            .map_err(|source| ReadError::Io { sector: 0, source })?;
+        let actual = reader.seek(SeekFrom::End(0)).map_err(|source| ReadError::Io { sector: 0, source })?;
         let whole = u32::try_from(actual / SECTOR as u64).unwrap_or(u32::MAX);
-        let mut source = Source {
-            reader,
-            sectors: whole,
-        };
+        let mut source = Source { reader, sectors: whole };
 
         let mut primary: Option<Facts> = None;
         let mut joliet = None;
@@ -160,12 +147,7 @@ impl<R: Read + Seek> Image<R> {
         }
         source.sectors = facts.sectors;
         let rock_ridge = source.rock_ridge(facts.root)?;
-        Ok(Self {
-            source,
-            facts,
-            joliet,
-            rock_ridge,
-        })
+        Ok(Self { source, facts, joliet, rock_ridge })
     }
 
     /// Volume identifier, the label. What is not printable ASCII is replaced, in this and the other texts.
@@ -219,9 +201,7 @@ impl<R: Read + Seek> Image<R> {
                 let skip = self.rock_ridge.ok_or(absent)?;
                 walk::entries(&mut self.source, self.facts.root, naming, skip)
             }
-            Naming::Joliet => {
-                walk::entries(&mut self.source, self.joliet.ok_or(absent)?, naming, 0)
-            }
+            Naming::Joliet => walk::entries(&mut self.source, self.joliet.ok_or(absent)?, naming, 0),
         }
     }
 
@@ -231,23 +211,11 @@ impl<R: Read + Seek> Image<R> {
     /// The entry is not a regular file, lies outside this image, or the image cannot be positioned.
     pub fn read(&mut self, entry: &Entry) -> Result<Content<'_, R>, ReadError> {
         if entry.kind != Kind::File {
-            return Err(ReadError::NotAFile {
-                path: entry.path.clone(),
-                kind: entry.kind,
-            });
+            return Err(ReadError::NotAFile { path: entry.path.clone(), kind: entry.kind });
         }
-        self.source.check(
-            Extent {
-                first: entry.sector,
-                bytes: entry.bytes,
-            },
-            || entry.path.clone(),
-        )?;
+        self.source.check(Extent { first: entry.sector, bytes: entry.bytes }, || entry.path.clone())?;
         self.source.seek(entry.sector, 0)?;
-        Ok(Content {
-            reader: &mut self.source.reader,
-            left: entry.bytes.into(),
-        })
+        Ok(Content { reader: &mut self.source.reader, left: entry.bytes.into() })
     }
 }
 
@@ -267,10 +235,7 @@ impl<R: Read> Read for Content<'_, R> {
         }
         let read = self.reader.read(&mut buffer[..wanted])?;
         if read == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the image ends within this file",
-            ));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the image ends within this file"));
         }
         self.left -= read as u64;
         Ok(read)
@@ -286,22 +251,10 @@ pub(super) struct Source<R> {
 
 impl<R: Read + Seek> Source<R> {
     /// Refuses what is not within the image. Nothing is everywhere.
-    pub(super) fn check(
-        &self,
-        extent: Extent,
-        path: impl FnOnce() -> String,
-    ) -> Result<(), ReadError> {
+    pub(super) fn check(&self, extent: Extent, path: impl FnOnce() -> String) -> Result<(), ReadError> {
         if extent.bytes > 0 && extent.end() > self.sectors.into() {
-            let Extent {
-                first: sector,
-                bytes,
-            } = extent;
-            return Err(ReadError::Outside {
-                path: path(),
-                sector,
-                bytes,
-                sectors: self.sectors,
-            });
+            let Extent { first: sector, bytes } = extent;
+            return Err(ReadError::Outside { path: path(), sector, bytes, sectors: self.sectors });
         }
         Ok(())
     }
@@ -349,11 +302,7 @@ impl<R: Read + Seek> Source<R> {
         if root.bytes == 0 {
             return Ok(None);
         }
-        let fault = |reason| ReadError::Directory {
-            directory: String::new(),
-            sector: root.first,
-            reason,
-        };
+        let fault = |reason| ReadError::Directory { directory: String::new(), sector: root.first, reason };
         let sector = self.sector(root.first)?;
         let Some(record) = directory::records(&sector).next() else {
             return Ok(None);
@@ -371,19 +320,11 @@ impl<R: Read + Seek> Source<R> {
     fn seek(&mut self, sector: u32, offset: u32) -> Result<(), ReadError> {
         let position = u64::from(sector) * SECTOR as u64 + u64::from(offset);
         let seek = self.reader.seek(SeekFrom::Start(position));
-        seek.map(drop).map_err(|source| ReadError::Io {
-            sector: sector.into(),
-            source,
-        })
+        seek.map(drop).map_err(|source| ReadError::Io { sector: sector.into(), source })
     }
 
     fn read_exact(&mut self, sector: u32, offset: u32, bytes: &mut [u8]) -> Result<(), ReadError> {
         self.seek(sector, offset)?;
-        self.reader
-            .read_exact(bytes)
-            .map_err(|source| ReadError::Io {
-                sector: sector.into(),
-                source,
-            })
+        self.reader.read_exact(bytes).map_err(|source| ReadError::Io { sector: sector.into(), source })
     }
 }

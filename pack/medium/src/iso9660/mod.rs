@@ -23,10 +23,7 @@ pub use names::{MAX_JOLIET_NAME, MAX_NAME_BYTES};
 pub use time::{TimeError, UnixSeconds};
 pub use tree::{MAX_DEPTH, Tree, TreeError};
 pub use volume::{Volume, VolumeError};
-pub use walk::{
-    Entry, Kind, MAX_CONTINUATION_BYTES, MAX_CONTINUATIONS, MAX_DIRECTORY_BYTES, MAX_READ_DEPTH,
-    Naming,
-};
+pub use walk::{Entry, Kind, MAX_CONTINUATION_BYTES, MAX_CONTINUATIONS, MAX_DIRECTORY_BYTES, MAX_READ_DEPTH, Naming};
 pub use writer::{MAX_FILE_BYTES, WriteError, Writer};
 
 /// Bytes in a sector, and in a logical block: the only block size in use for images (ECMA-119 6.1.2, 6.2.2).

@@ -32,14 +32,10 @@ pub(super) fn unwritable(name: &str) -> Option<String> {
     }
     // Joliet specification, "Allowable Character Set"; the slash separates names in a path.
     if let Some(forbidden) = name.chars().find(|c| r"*/:;?\".contains(*c)) {
-        return Some(format!(
-            "has the character {forbidden:?}, which Joliet forbids"
-        ));
+        return Some(format!("has the character {forbidden:?}, which Joliet forbids"));
     }
     if let Some(wide) = name.chars().find(|c| c.len_utf16() > 1) {
-        return Some(format!(
-            "has the character {wide:?}, which Joliet's UCS-2 cannot express"
-        ));
+        return Some(format!("has the character {wide:?}, which Joliet's UCS-2 cannot express"));
     }
     if name.ends_with(['.', ' ']) {
         // Windows and Linux (fs/isofs/joliet.c) drop it, and then names may clash.
@@ -47,14 +43,10 @@ pub(super) fn unwritable(name: &str) -> Option<String> {
     }
     let (bytes, units) = (name.len(), name.encode_utf16().count());
     if units > MAX_JOLIET_NAME {
-        return Some(format!(
-            "has {units} characters, Joliet readers take {MAX_JOLIET_NAME}"
-        ));
+        return Some(format!("has {units} characters, Joliet readers take {MAX_JOLIET_NAME}"));
     }
     if bytes > MAX_NAME_BYTES {
-        return Some(format!(
-            "has {bytes} bytes, Rock Ridge readers take {MAX_NAME_BYTES}"
-        ));
+        return Some(format!("has {bytes} bytes, Rock Ridge readers take {MAX_NAME_BYTES}"));
     }
     None
 }
@@ -105,37 +97,23 @@ pub(super) fn primary<'a>(names: impl Iterator<Item = (&'a str, bool)>) -> Vec<P
 
 fn unnumbered(name: &str, directory: bool) -> Primary {
     // A leading period is part of the name: an identifier that begins with a separator confuses readers.
-    let dot = if directory {
-        None
-    } else {
-        name.rfind('.').filter(|&at| at > 0)
-    };
+    let dot = if directory { None } else { name.rfind('.').filter(|&at| at > 0) };
     let (name, extension) = dot.map_or((name, ""), |at| (&name[..at], &name[at + 1..]));
     let extension = d_characters(extension, PRIMARY_EXTENSION);
-    Primary {
-        name: d_characters(name, PRIMARY_LENGTH - extension.len()),
-        extension,
-    }
+    Primary { name: d_characters(name, PRIMARY_LENGTH - extension.len()), extension }
 }
 
 fn numbered(wanted: &Primary, number: u32) -> Primary {
     let suffix = format!("_{number}");
     let room = PRIMARY_LENGTH - wanted.extension.len() - suffix.len();
     let kept: String = wanted.name.chars().take(room).collect();
-    Primary {
-        name: kept + &suffix,
-        extension: wanted.extension.clone(),
-    }
+    Primary { name: kept + &suffix, extension: wanted.extension.clone() }
 }
 
 /// Letters, digits and underscores (ECMA-119 annex A, d-characters); anything else becomes an underscore.
 fn d_characters(text: &str, longest: usize) -> String {
     let d_character = |c: char| {
-        if c.is_ascii_alphanumeric() {
-            c.to_ascii_uppercase()
-        } else {
-            '_'
-        }
+        if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }
     };
     text.chars().map(d_character).take(longest).collect()
 }
@@ -175,10 +153,8 @@ pub(super) fn ucs2(text: &str) -> impl Iterator<Item = u8> {
 /// Reads the name from an identifier of the primary hierarchy: without version and without a separator that separates
 /// nothing.
 pub(super) fn read_primary(identifier: &[u8], directory: bool) -> Result<String, &'static str> {
-    let text = std::str::from_utf8(identifier)
-        .ok()
-        .filter(|text| text.is_ascii())
-        .ok_or("has a name that is not ASCII")?;
+    let text =
+        std::str::from_utf8(identifier).ok().filter(|text| text.is_ascii()).ok_or("has a name that is not ASCII")?;
     if directory {
         return sane(text);
     }
@@ -193,14 +169,9 @@ pub(super) fn read_joliet(identifier: &[u8], directory: bool) -> Result<String, 
         return Err("has a Joliet name of an odd number of bytes");
     }
     let units = units.iter().map(|unit| u16::from_be_bytes(*unit));
-    let text: String = char::decode_utf16(units)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "has a Joliet name that is not UTF-16")?;
-    sane(if directory {
-        &text
-    } else {
-        without_version(&text)
-    })
+    let text: String =
+        char::decode_utf16(units).collect::<Result<_, _>>().map_err(|_| "has a Joliet name that is not UTF-16")?;
+    sane(if directory { &text } else { without_version(&text) })
 }
 
 /// Reads a name from a Rock Ridge NM entry.
@@ -210,11 +181,7 @@ pub(super) fn read_rock_ridge(name: &[u8]) -> Result<String, &'static str> {
 
 fn without_version(text: &str) -> &str {
     match text.rsplit_once(';') {
-        Some((name, version))
-            if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            name
-        }
+        Some((name, version)) if !version.is_empty() && version.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => text,
     }
 }
@@ -245,11 +212,7 @@ mod tests {
 
     fn identifiers(names: &[(&str, bool)]) -> Vec<String> {
         let primary = primary(names.iter().copied());
-        primary
-            .iter()
-            .zip(names)
-            .map(|(p, (_, dir))| String::from_utf8(p.identifier(*dir)).unwrap())
-            .collect()
+        primary.iter().zip(names).map(|(p, (_, dir))| String::from_utf8(p.identifier(*dir)).unwrap()).collect()
     }
 
     #[test]
@@ -281,12 +244,7 @@ mod tests {
     #[test]
     fn primary_names_that_fall_together_are_numbered() {
         assert_eq!(
-            identifiers(&[
-                ("a+b.x", false),
-                ("a-b.x", false),
-                ("a_b.x", false),
-                ("a_b_1.x", false)
-            ]),
+            identifiers(&[("a+b.x", false), ("a-b.x", false), ("a_b.x", false), ("a_b_1.x", false)]),
             ["A_B.X;1", "A_B_1.X;1", "A_B_2.X;1", "A_B_1_1.X;1"]
         );
     }
@@ -296,48 +254,31 @@ mod tests {
         let long = "n".repeat(40);
         let (a, b) = (format!("{long}1.rpm"), format!("{long}2.rpm"));
         let names = identifiers(&[(&a, false), (&b, false)]);
-        assert_eq!(
-            names,
-            [
-                format!("{}.RPM;1", "N".repeat(27)),
-                format!("{}_1.RPM;1", "N".repeat(25))
-            ]
-        );
+        assert_eq!(names, [format!("{}.RPM;1", "N".repeat(27)), format!("{}_1.RPM;1", "N".repeat(25))]);
     }
 
     #[test]
     fn a_file_and_a_directory_never_share_a_primary_name() {
-        assert_eq!(
-            identifiers(&[("a+b", true), ("a-b", false)]),
-            ["A_B", "A_B_1.;1"]
-        );
+        assert_eq!(identifiers(&[("a+b", true), ("a-b", false)]), ["A_B", "A_B_1.;1"]);
     }
 
     #[test]
     fn many_names_that_fall_together_are_mapped_quickly() {
-        let names: Vec<String> = (0..60_000)
-            .map(|n| format!("{}{n:05}", "x".repeat(40)))
-            .collect();
+        let names: Vec<String> = (0..60_000).map(|n| format!("{}{n:05}", "x".repeat(40))).collect();
         let mapped = primary(names.iter().map(|name| (name.as_str(), false)));
         assert_eq!(mapped.iter().collect::<BTreeSet<_>>().len(), names.len());
     }
 
     #[test]
     fn a_joliet_identifier_is_the_name_in_big_endian() {
-        assert_eq!(
-            Joliet::new("é.€", false).into_identifier(),
-            [0, 0xe9, 0, b'.', 0x20, 0xac]
-        );
+        assert_eq!(Joliet::new("é.€", false).into_identifier(), [0, 0xe9, 0, b'.', 0x20, 0xac]);
         assert_eq!(Joliet::new("d", true).into_identifier(), [0, b'd']);
     }
 
     #[test]
     fn joliet_sorts_by_name_before_extension() {
         let sorted = ["a.b", "a-b"];
-        assert!(
-            Joliet::new(sorted[0], false) < Joliet::new(sorted[1], false),
-            "`-` sorts before `.` as a byte"
-        );
+        assert!(Joliet::new(sorted[0], false) < Joliet::new(sorted[1], false), "`-` sorts before `.` as a byte");
     }
 
     #[test]
@@ -372,34 +313,16 @@ mod tests {
         assert_eq!(read_primary(b"A.B;1", false).as_deref(), Ok("A.B"));
         assert_eq!(read_primary(b"A.;12", false).as_deref(), Ok("A"));
         assert_eq!(read_primary(b"A;B", false).as_deref(), Ok("A;B"));
-        assert_eq!(
-            read_joliet(b"\0\xe9\0.\0x\0;\x001", false).as_deref(),
-            Ok("é.x")
-        );
-        assert_eq!(
-            read_joliet(&Joliet::new("é.x", false).into_identifier(), false).as_deref(),
-            Ok("é.x")
-        );
+        assert_eq!(read_joliet(b"\0\xe9\0.\0x\0;\x001", false).as_deref(), Ok("é.x"));
+        assert_eq!(read_joliet(&Joliet::new("é.x", false).into_identifier(), false).as_deref(), Ok("é.x"));
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
-        for name in [
-            "",
-            ".",
-            "..",
-            "a/b",
-            "a\\b",
-            "a\0",
-            "a\nb",
-            &"n".repeat(256),
-        ] {
+        for name in ["", ".", "..", "a/b", "a\\b", "a\0", "a\nb", &"n".repeat(256)] {
             assert!(read_rock_ridge(name.as_bytes()).is_err(), "{name:?}");
         }
-        assert!(
-            read_primary(b"..;1", false).is_err_and(|reason| reason.contains("itself")),
-            "`..` less a period"
-        );
+        assert!(read_primary(b"..;1", false).is_err_and(|reason| reason.contains("itself")), "`..` less a period");
         assert!(read_primary(b"/.;1", false).is_err());
         assert!(read_joliet(b"\0.\0.\0;\x001", false).is_err());
         assert!(read_joliet(b"\0a\0", false).is_err());

@@ -59,15 +59,9 @@ pub(super) fn lengths(name: &str, identifier_length: usize) -> Lengths {
     let name_length = NM_FIXED + name.len();
     let inline = PX_LENGTH + TF_LENGTH + name_length;
     if directory::length(identifier_length, inline) <= directory::LONGEST {
-        Lengths {
-            inline,
-            continued: 0,
-        }
+        Lengths { inline, continued: 0 }
     } else {
-        Lengths {
-            inline: PX_LENGTH + TF_LENGTH + CE_LENGTH,
-            continued: name_length,
-        }
+        Lengths { inline: PX_LENGTH + TF_LENGTH + CE_LENGTH, continued: name_length }
     }
 }
 
@@ -183,9 +177,7 @@ impl Attributes {
 
     fn extension(&mut self, entry: &[u8]) -> Result<(), &'static str> {
         let length = entry.get(4).copied().unwrap_or_default();
-        let name = entry
-            .get(8..8 + usize::from(length))
-            .ok_or("has a system use extension that is cut off")?;
+        let name = entry.get(8..8 + usize::from(length)).ok_or("has a system use extension that is cut off")?;
         self.rock_ridge |= ROCK_RIDGE_NAMES.contains(&name);
         Ok(())
     }
@@ -229,27 +221,15 @@ impl Attributes {
         }
         let width = if flags & LONG_FORM != 0 { 17 } else { 7 };
         let start = if flags & CREATED != 0 { width } else { 0 };
-        let date = times
-            .get(start..start + width)
-            .ok_or("has Rock Ridge times that are cut off")?;
-        self.modified = if width == 17 {
-            UnixSeconds::from_long(date)
-        } else {
-            UnixSeconds::from_short(date)
-        };
+        let date = times.get(start..start + width).ok_or("has Rock Ridge times that are cut off")?;
+        self.modified = if width == 17 { UnixSeconds::from_long(date) } else { UnixSeconds::from_short(date) };
         Ok(())
     }
 }
 
 fn continued(entry: &[u8]) -> Result<Area, &'static str> {
-    let number = |offset| {
-        read_both32(entry, offset).ok_or("has a continuation that is cut off or ambiguous")
-    };
-    let area = Area {
-        sector: number(4)?,
-        offset: number(12)?,
-        bytes: number(20)?,
-    };
+    let number = |offset| read_both32(entry, offset).ok_or("has a continuation that is cut off or ambiguous");
+    let area = Area { sector: number(4)?, offset: number(12)?, bytes: number(20)? };
     // Linux demands the same (fs/isofs/rock.c, rock_continue).
     if u64::from(area.offset) + u64::from(area.bytes) > super::SECTOR as u64 {
         return Err("has a continuation that crosses the end of a sector");
@@ -264,11 +244,7 @@ mod tests {
     use super::*;
 
     fn posix() -> Posix {
-        Posix {
-            mode: S_IFREG | 0o644,
-            links: 1,
-            modified: UnixSeconds::new(1_700_000_000).unwrap(),
-        }
+        Posix { mode: S_IFREG | 0o644, links: 1, modified: UnixSeconds::new(1_700_000_000).unwrap() }
     }
 
     fn absorbed(area: &[u8]) -> Result<Attributes, &'static str> {
@@ -306,17 +282,9 @@ mod tests {
         for length in 1..=250 {
             let name = "n".repeat(length);
             let lengths = lengths(&name, 33);
-            let area = Area {
-                sector: 7,
-                offset: 8,
-                bytes: lengths.continued as u32,
-            };
-            let (inline, continued) =
-                named(&name, posix(), (lengths.continued > 0).then_some(area));
-            assert_eq!(
-                (inline.len(), continued.len()),
-                (lengths.inline, lengths.continued)
-            );
+            let area = Area { sector: 7, offset: 8, bytes: lengths.continued as u32 };
+            let (inline, continued) = named(&name, posix(), (lengths.continued > 0).then_some(area));
+            assert_eq!((inline.len(), continued.len()), (lengths.inline, lengths.continued));
             assert!(directory::length(33, inline.len()) <= directory::LONGEST);
             assert_eq!(lengths.continued > 0, length > 121);
 
@@ -325,22 +293,13 @@ mod tests {
             assert_eq!(next, (length > 121).then_some(area));
             assert_eq!(read.absorb(&continued), Ok(None));
             assert_eq!(read.name.as_deref(), Some(name.as_bytes()));
-            assert_eq!(
-                (read.mode, read.modified),
-                (Some(0o100_644), Some(posix().modified))
-            );
+            assert_eq!((read.mode, read.modified), (Some(0o100_644), Some(posix().modified)));
         }
     }
 
     #[test]
     fn a_name_in_pieces_is_put_together() {
-        assert_eq!(
-            absorbed(b"NM\x07\x01\x01abNM\x06\x01\0c")
-                .unwrap()
-                .name
-                .unwrap(),
-            b"abc"
-        );
+        assert_eq!(absorbed(b"NM\x07\x01\x01abNM\x06\x01\0c").unwrap().name.unwrap(), b"abc");
     }
 
     #[test]
@@ -364,63 +323,23 @@ mod tests {
             let reason = absorbed(area).unwrap_err();
             assert!(reason.contains(because), "{area:?}: {reason}");
         }
-        let pieces = [
-            &b"NM\xff\x01\x01"[..],
-            &[b'a'; 250],
-            b"NM\x0b\x01\x01",
-            &[b'a'; 6],
-        ]
-        .concat();
-        assert_eq!(
-            absorbed(&pieces).unwrap_err(),
-            "has a Rock Ridge name of more than 255 bytes"
-        );
+        let pieces = [&b"NM\xff\x01\x01"[..], &[b'a'; 250], b"NM\x0b\x01\x01", &[b'a'; 6]].concat();
+        assert_eq!(absorbed(&pieces).unwrap_err(), "has a Rock Ridge name of more than 255 bytes");
     }
 
     #[test]
     fn a_continuation_stays_within_a_sector() {
-        let entry = |offset, bytes| {
-            [
-                &b"CE\x1c\x01"[..],
-                &both32(9),
-                &both32(offset),
-                &both32(bytes),
-            ]
-            .concat()
-        };
-        assert_eq!(
-            continued(&entry(2000, 48)),
-            Ok(Area {
-                sector: 9,
-                offset: 2000,
-                bytes: 48
-            })
-        );
+        let entry = |offset, bytes| [&b"CE\x1c\x01"[..], &both32(9), &both32(offset), &both32(bytes)].concat();
+        assert_eq!(continued(&entry(2000, 48)), Ok(Area { sector: 9, offset: 2000, bytes: 48 }));
         assert!(continued(&entry(2000, 49)).is_err());
         assert!(continued(&entry(u32::MAX, u32::MAX)).is_err());
-        assert!(
-            absorbed(&[entry(0, 1), entry(0, 1)].concat())
-                .unwrap_err()
-                .contains("two continuations")
-        );
+        assert!(absorbed(&[entry(0, 1), entry(0, 1)].concat()).unwrap_err().contains("two continuations"));
     }
 
     #[test]
     fn unknown_entries_and_filler_are_skipped() {
-        assert_eq!(
-            absorbed(b"XX\x06\x01abNM\x06\x01\0a\0\0\0")
-                .unwrap()
-                .name
-                .unwrap(),
-            b"a"
-        );
-        assert_eq!(
-            absorbed(b"NM\x06\x01\0aST\x04\x01NM\x06\x01\0b")
-                .unwrap()
-                .name
-                .unwrap(),
-            b"a"
-        );
+        assert_eq!(absorbed(b"XX\x06\x01abNM\x06\x01\0a\0\0\0").unwrap().name.unwrap(), b"a");
+        assert_eq!(absorbed(b"NM\x06\x01\0aST\x04\x01NM\x06\x01\0b").unwrap().name.unwrap(), b"a");
         assert_eq!(absorbed(&[0; 9]), Ok(Attributes::default()));
     }
 

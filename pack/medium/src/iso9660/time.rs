@@ -64,14 +64,7 @@ impl UnixSeconds {
     pub(super) fn from_short(date: &[u8]) -> Option<Self> {
         let [year, month, day, hour, minute, second, offset]: [u8; 7] = date.try_into().ok()?;
         from_parts(
-            [
-                1900 + u64::from(year),
-                month.into(),
-                day.into(),
-                hour.into(),
-                minute.into(),
-                second.into(),
-            ],
+            [1900 + u64::from(year), month.into(), day.into(), hour.into(), minute.into(), second.into()],
             offset,
         )
     }
@@ -80,29 +73,18 @@ impl UnixSeconds {
     pub(super) fn from_long(date: &[u8]) -> Option<Self> {
         let [digits @ .., offset]: &[u8; 17] = date.try_into().ok()?;
         let number = |range: std::ops::Range<usize>| -> Option<u64> {
-            digits[range].iter().try_fold(0, |sum, byte| {
-                byte.is_ascii_digit()
-                    .then(|| sum * 10 + u64::from(byte - b'0'))
-            })
+            digits[range]
+                .iter()
+                .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u64::from(byte - b'0')))
         };
         from_parts(
-            [
-                number(0..4)?,
-                number(4..6)?,
-                number(6..8)?,
-                number(8..10)?,
-                number(10..12)?,
-                number(12..14)?,
-            ],
+            [number(0..4)?, number(4..6)?, number(6..8)?, number(8..10)?, number(10..12)?, number(12..14)?],
             *offset,
         )
     }
 }
 
-fn from_parts(
-    [year, month, day, hour, minute, second]: [u64; 6],
-    offset: u8,
-) -> Option<UnixSeconds> {
+fn from_parts([year, month, day, hour, minute, second]: [u64; 6], offset: u8) -> Option<UnixSeconds> {
     let in_range = (1970..=2156).contains(&year)
         && (1..=12).contains(&month)
         && (1..=31).contains(&day)
@@ -120,11 +102,7 @@ fn from_parts(
 
 fn clock(seconds: u64) -> (u8, u8, u8) {
     let of_day = seconds % DAY;
-    (
-        (of_day / 3600) as u8,
-        (of_day / 60 % 60) as u8,
-        (of_day % 60) as u8,
-    )
+    ((of_day / 3600) as u8, (of_day / 60 % 60) as u8, (of_day % 60) as u8)
 }
 
 fn is_leap(year: u64) -> bool {
@@ -142,9 +120,7 @@ fn days_in_month(year: u64, month: u64) -> u64 {
 
 /// Days from 1970-01-01 to this day. Counted, not computed: at most 186 years and 12 months.
 fn days(year: u64, month: u64, day: u64) -> u64 {
-    let years: u64 = (1970..year)
-        .map(|year| 365 + u64::from(is_leap(year)))
-        .sum();
+    let years: u64 = (1970..year).map(|year| 365 + u64::from(is_leap(year))).sum();
     let months: u64 = (1..month).map(|month| days_in_month(year, month)).sum();
     years + months + day - 1
 }
@@ -176,21 +152,9 @@ mod tests {
         for (seconds, short, long) in [
             (0, [70, 1, 1, 0, 0, 0, 0], b"1970010100000000\0"),
             (951_782_400, [100, 2, 29, 0, 0, 0, 0], b"2000022900000000\0"),
-            (
-                1_700_000_000,
-                [123, 11, 14, 22, 13, 20, 0],
-                b"2023111422132000\0",
-            ),
-            (
-                4_107_542_399,
-                [200, 2, 28, 23, 59, 59, 0],
-                b"2100022823595900\0",
-            ),
-            (
-                4_107_542_400,
-                [200, 3, 1, 0, 0, 0, 0],
-                b"2100030100000000\0",
-            ),
+            (1_700_000_000, [123, 11, 14, 22, 13, 20, 0], b"2023111422132000\0"),
+            (4_107_542_399, [200, 2, 28, 23, 59, 59, 0], b"2100022823595900\0"),
+            (4_107_542_400, [200, 3, 1, 0, 0, 0, 0], b"2100030100000000\0"),
             (LAST, [255, 12, 31, 23, 59, 59, 0], b"2155123123595900\0"),
         ] {
             let time = UnixSeconds::new(seconds).unwrap();
@@ -201,24 +165,15 @@ mod tests {
 
     #[test]
     fn a_time_after_2155_is_refused() {
-        assert_eq!(
-            UnixSeconds::new(LAST + 1),
-            Err(TimeError { seconds: LAST + 1 })
-        );
+        assert_eq!(UnixSeconds::new(LAST + 1), Err(TimeError { seconds: LAST + 1 }));
     }
 
     #[test]
     fn an_offset_east_of_greenwich_is_subtracted() {
         let noon_in_berlin = [123, 7, 1, 12, 0, 0, 8];
-        assert_eq!(
-            UnixSeconds::from_short(&noon_in_berlin),
-            UnixSeconds::from_short(&[123, 7, 1, 10, 0, 0, 0])
-        );
+        assert_eq!(UnixSeconds::from_short(&noon_in_berlin), UnixSeconds::from_short(&[123, 7, 1, 10, 0, 0, 0]));
         let noon_in_new_york = [123, 7, 1, 12, 0, 0, (-16_i8).cast_unsigned()];
-        assert_eq!(
-            UnixSeconds::from_short(&noon_in_new_york),
-            UnixSeconds::from_short(&[123, 7, 1, 16, 0, 0, 0])
-        );
+        assert_eq!(UnixSeconds::from_short(&noon_in_new_york), UnixSeconds::from_short(&[123, 7, 1, 16, 0, 0, 0]));
     }
 
     #[test]
@@ -227,11 +182,7 @@ mod tests {
         assert_eq!(UnixSeconds::from_long(b"20231114 2132000\0"), None);
         assert_eq!(UnixSeconds::from_short(&[0; 7]), None);
         assert_eq!(UnixSeconds::from_short(&[123, 13, 1, 0, 0, 0, 0]), None);
-        assert_eq!(
-            UnixSeconds::from_short(&[70, 1, 1, 0, 0, 0, 1]),
-            None,
-            "before 1970"
-        );
+        assert_eq!(UnixSeconds::from_short(&[70, 1, 1, 0, 0, 0, 1]), None, "before 1970");
     }
 
     proptest! {

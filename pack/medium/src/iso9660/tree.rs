@@ -27,17 +27,13 @@ pub enum TreeError {
         reason: String,
     },
     /// The path begins with a slash.
-    #[error(
-        "path {path:?} is absolute: paths on an image begin at its root, leave the first slash out"
-    )]
+    #[error("path {path:?} is absolute: paths on an image begin at its root, leave the first slash out")]
     Absolute {
         /// The path.
         path: String,
     },
     /// The path is too deep.
-    #[error(
-        "path {path:?} has {depth} components, ISO 9660 has room for {MAX_DEPTH}: move the file up"
-    )]
+    #[error("path {path:?} has {depth} components, ISO 9660 has room for {MAX_DEPTH}: move the file up")]
     Depth {
         /// The path.
         path: String,
@@ -62,9 +58,7 @@ pub enum TreeError {
         path: String,
     },
     /// The mode has bits besides permissions.
-    #[error(
-        "mode {mode:o} of {path:?} has more than permission bits (7777): every path names a regular file"
-    )]
+    #[error("mode {mode:o} of {path:?} has more than permission bits (7777): every path names a regular file")]
     Mode {
         /// The path.
         path: String,
@@ -72,14 +66,10 @@ pub enum TreeError {
         mode: u32,
     },
     /// There are too many files and directories.
-    #[error(
-        "there are more than {MAX_ENTRIES} files and directories: an image cannot number more, make two"
-    )]
+    #[error("there are more than {MAX_ENTRIES} files and directories: an image cannot number more, make two")]
     TooMany,
     /// The paths are too long together.
-    #[error(
-        "the paths have more than {MAX_PATH_BYTES} bytes together: shorten them or make two images"
-    )]
+    #[error("the paths have more than {MAX_PATH_BYTES} bytes together: shorten them or make two images")]
     TooLong,
 }
 
@@ -127,9 +117,7 @@ impl Tree {
     ///
     /// # Errors
     /// A path that not all readers can express, that clashes with another, or too many of them: see [`TreeError`].
-    pub fn new<P: Into<String>>(
-        files: impl IntoIterator<Item = (P, u32)>,
-    ) -> Result<Self, TreeError> {
+    pub fn new<P: Into<String>>(files: impl IntoIterator<Item = (P, u32)>) -> Result<Self, TreeError> {
         let mut sorted = Vec::new();
         let mut path_bytes = 0;
         for (path, mode) in files {
@@ -145,13 +133,7 @@ impl Tree {
         }
         sorted.sort_by(|a, b| a.path.cmp(&b.path));
 
-        let mut tree = Self {
-            directories: vec![Directory {
-                parent: 0,
-                children: Vec::new(),
-            }],
-            files: Vec::new(),
-        };
+        let mut tree = Self { directories: vec![Directory { parent: 0, children: Vec::new() }], files: Vec::new() };
         let mut taken = BTreeMap::new();
         for file in sorted {
             tree.add(file, &mut taken, &mut path_bytes)?;
@@ -186,11 +168,7 @@ impl Tree {
             end += name.len() + usize::from(level > 0);
             let so_far = &path[..end];
             if let Some(reason) = names::unwritable(name) {
-                return Err(TreeError::Name {
-                    name: name.into(),
-                    path,
-                    reason,
-                });
+                return Err(TreeError::Name { name: name.into(), path, reason });
             }
             let last = level + 1 == depth;
             let key = (directory, names::case_folded(name));
@@ -198,21 +176,15 @@ impl Tree {
                 let other = &self.directories[directory].children[place];
                 match other.node {
                     _ if other.name != name => {
-                        let other =
-                            format!("{}{}", &so_far[..so_far.len() - name.len()], other.name);
+                        let other = format!("{}{}", &so_far[..so_far.len() - name.len()], other.name);
                         return Err(TreeError::Clash { path, other });
                     }
                     Node::Directory(inner) if !last => directory = inner,
                     Node::File(_) if last => {
-                        return Err(TreeError::Clash {
-                            other: so_far.into(),
-                            path,
-                        });
+                        return Err(TreeError::Clash { other: so_far.into(), path });
                     }
                     _ => {
-                        return Err(TreeError::FileAndDirectory {
-                            path: so_far.into(),
-                        });
+                        return Err(TreeError::FileAndDirectory { path: so_far.into() });
                     }
                 }
                 continue;
@@ -221,28 +193,19 @@ impl Tree {
                 return Err(TreeError::TooMany);
             }
             let node = if last {
-                self.files.push(File {
-                    path: path.clone(),
-                    mode,
-                });
+                self.files.push(File { path: path.clone(), mode });
                 Node::File(self.files.len() - 1)
             } else {
                 *path_bytes += so_far.len();
                 if *path_bytes > MAX_PATH_BYTES {
                     return Err(TreeError::TooLong);
                 }
-                self.directories.push(Directory {
-                    parent: directory,
-                    children: Vec::new(),
-                });
+                self.directories.push(Directory { parent: directory, children: Vec::new() });
                 Node::Directory(self.directories.len() - 1)
             };
             let children = &mut self.directories[directory].children;
             taken.insert(key, children.len());
-            children.push(Child {
-                name: name.into(),
-                node,
-            });
+            children.push(Child { name: name.into(), node });
             if let Node::Directory(inner) = node {
                 directory = inner;
             }
@@ -275,20 +238,14 @@ impl Tree {
 
     /// Links to the directory: its name, its own `.`, and one `..` for each directory in it.
     pub(super) fn links(&self, directory: usize) -> u32 {
-        let inner = self
-            .children(directory)
-            .iter()
-            .filter(|child| matches!(child.node, Node::Directory(_)))
-            .count();
+        let inner = self.children(directory).iter().filter(|child| matches!(child.node, Node::Directory(_))).count();
         // At most MAX_ENTRIES.
         2 + inner as u32
     }
 
     /// Index of the file with this path.
     pub(super) fn find(&self, path: &str) -> Option<usize> {
-        self.files
-            .binary_search_by(|file| file.path.as_str().cmp(path))
-            .ok()
+        self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()
     }
 }
 
@@ -314,10 +271,7 @@ mod tests {
     fn paths_that_are_not_plain_and_relative_are_refused() {
         assert_eq!(refused(&["/a"]), TreeError::Absolute { path: "/a".into() });
         for path in ["", "a//b", "a/", "./a", "a/../b", "a\nb", "a\0b", "a/b:c"] {
-            assert!(
-                matches!(refused(&[path]), TreeError::Name { .. }),
-                "{path:?}"
-            );
+            assert!(matches!(refused(&[path]), TreeError::Name { .. }), "{path:?}");
         }
     }
 
@@ -333,13 +287,7 @@ mod tests {
     #[test]
     fn eight_components_are_the_limit() {
         assert!(Tree::new([("1/2/3/4/5/6/7/f", 0o644)]).is_ok());
-        assert_eq!(
-            refused(&["1/2/3/4/5/6/7/8/f"]),
-            TreeError::Depth {
-                path: "1/2/3/4/5/6/7/8/f".into(),
-                depth: 9
-            }
-        );
+        assert_eq!(refused(&["1/2/3/4/5/6/7/8/f"]), TreeError::Depth { path: "1/2/3/4/5/6/7/8/f".into(), depth: 9 });
     }
 
     #[test]
@@ -350,47 +298,26 @@ mod tests {
             (["A/x", "a/y"], "a/y", "A"),
             (["É", "é"], "é", "É"),
         ] {
-            assert_eq!(
-                refused(&paths),
-                TreeError::Clash {
-                    path: path.into(),
-                    other: other.into()
-                }
-            );
+            assert_eq!(refused(&paths), TreeError::Clash { path: path.into(), other: other.into() });
         }
     }
 
     #[test]
     fn a_file_cannot_be_a_directory_too() {
-        assert_eq!(
-            refused(&["a", "a/b"]),
-            TreeError::FileAndDirectory { path: "a".into() }
-        );
-        assert_eq!(
-            refused(&["a/b/c", "a/b"]),
-            TreeError::FileAndDirectory { path: "a/b".into() }
-        );
+        assert_eq!(refused(&["a", "a/b"]), TreeError::FileAndDirectory { path: "a".into() });
+        assert_eq!(refused(&["a/b/c", "a/b"]), TreeError::FileAndDirectory { path: "a/b".into() });
     }
 
     #[test]
     fn a_mode_has_permission_bits_only() {
-        assert_eq!(
-            Tree::new([("a", 0o100_644)]).unwrap_err(),
-            TreeError::Mode {
-                path: "a".into(),
-                mode: 0o100_644
-            }
-        );
+        assert_eq!(Tree::new([("a", 0o100_644)]).unwrap_err(), TreeError::Mode { path: "a".into(), mode: 0o100_644 });
     }
 
     #[test]
     fn more_entries_than_a_path_table_can_number_are_refused() {
         let files = |count: usize| (0..count).map(|n| (format!("{n}"), 0o644));
         assert!(Tree::new(files(MAX_ENTRIES)).is_ok());
-        assert_eq!(
-            Tree::new(files(MAX_ENTRIES + 1)).unwrap_err(),
-            TreeError::TooMany
-        );
+        assert_eq!(Tree::new(files(MAX_ENTRIES + 1)).unwrap_err(), TreeError::TooMany);
         let with_directories = (0..MAX_ENTRIES / 2 + 1).map(|n| (format!("{n}/f"), 0o644));
         assert_eq!(Tree::new(with_directories).unwrap_err(), TreeError::TooMany);
     }

@@ -35,30 +35,17 @@ const TEXT_LENGTH: usize = 128;
 impl Volume<'_> {
     /// Checks that every reader shows the texts as they are.
     pub(super) fn check(&self) -> Result<(), VolumeError> {
-        let refuse = |field, text: &str, reason| {
-            Err(VolumeError {
-                field,
-                text: text.into(),
-                reason,
-            })
-        };
+        let refuse = |field, text: &str, reason| Err(VolumeError { field, text: text.into(), reason });
         if let Some(reason) = unwritable_id(self.id) {
             return refuse("volume id", self.id, reason);
         }
-        for (field, text) in [
-            ("application id", self.application),
-            ("publisher", self.publisher),
-        ] {
+        for (field, text) in [("application id", self.application), ("publisher", self.publisher)] {
             if let Some(reason) = unwritable(text, TEXT_LENGTH) {
                 return refuse(field, text, reason);
             }
             // ECMA-119 8.4.20, 8.4.22: then the rest is the name of a file in the root directory.
             if text.starts_with('_') {
-                return refuse(
-                    field,
-                    text,
-                    "begins with `_`, which makes it a file name: leave that out".into(),
-                );
+                return refuse(field, text, "begins with `_`, which makes it a file name: leave that out".into());
             }
         }
         Ok(())
@@ -71,27 +58,20 @@ fn unwritable_id(id: &str) -> Option<String> {
     }
     // No system lets these into the name of a mount point; Joliet forbids them.
     if let Some(forbidden) = id.chars().find(|c| r"*/:;?\".contains(*c)) {
-        return Some(format!(
-            "has the character {forbidden:?}, which a label cannot have: replace it"
-        ));
+        return Some(format!("has the character {forbidden:?}, which a label cannot have: replace it"));
     }
     unwritable(id, ID_LENGTH)
 }
 
 fn unwritable(text: &str, longest: usize) -> Option<String> {
     if let Some(other) = text.chars().find(|c| !matches!(c, ' '..='~')) {
-        return Some(format!(
-            "has the character {other:?}, only printable ASCII can be recorded: replace it"
-        ));
+        return Some(format!("has the character {other:?}, only printable ASCII can be recorded: replace it"));
     }
     if text.starts_with(' ') || text.ends_with(' ') {
         return Some("begins or ends with a space, which readers drop: remove it".into());
     }
     if text.len() > longest {
-        return Some(format!(
-            "has {} characters, there is room for {longest}: shorten it",
-            text.len()
-        ));
+        return Some(format!("has {} characters, there is room for {longest}: shorten it", text.len()));
     }
     None
 }
@@ -102,31 +82,13 @@ mod tests {
 
     fn check(id: &str, application: &str, publisher: &str) -> Result<(), String> {
         let modified = UnixSeconds::new(0).unwrap();
-        Volume {
-            id,
-            application,
-            publisher,
-            modified,
-        }
-        .check()
-        .map_err(|error| error.to_string())
+        Volume { id, application, publisher, modified }.check().map_err(|error| error.to_string())
     }
 
     #[test]
     fn labels_of_the_field_are_accepted() {
-        for id in [
-            "config-2",
-            "xscontainer",
-            "CDROM",
-            "XCP-ng 8.3.0",
-            "a",
-            &"x".repeat(32),
-        ] {
-            assert_eq!(
-                check(id, "Citrix Systems, Inc. (c)", &"p".repeat(128)),
-                Ok(()),
-                "{id}"
-            );
+        for id in ["config-2", "xscontainer", "CDROM", "XCP-ng 8.3.0", "a", &"x".repeat(32)] {
+            assert_eq!(check(id, "Citrix Systems, Inc. (c)", &"p".repeat(128)), Ok(()), "{id}");
         }
     }
 
@@ -142,29 +104,14 @@ mod tests {
             (&"x".repeat(33), "has 33 characters, there is room for 32"),
         ] {
             let message = check(id, "", "").unwrap_err();
-            assert!(
-                message.starts_with("the volume id") && message.contains(because),
-                "{message}"
-            );
+            assert!(message.starts_with("the volume id") && message.contains(because), "{message}");
         }
     }
 
     #[test]
     fn long_or_reinterpreted_texts_are_refused() {
-        assert!(
-            check("a", &"x".repeat(129), "")
-                .unwrap_err()
-                .starts_with("the application id")
-        );
-        assert!(
-            check("a", "", "_FILE")
-                .unwrap_err()
-                .starts_with("the publisher")
-        );
-        assert!(
-            check("a", "", "Vendor\u{ae}")
-                .unwrap_err()
-                .contains("printable ASCII")
-        );
+        assert!(check("a", &"x".repeat(129), "").unwrap_err().starts_with("the application id"));
+        assert!(check("a", "", "_FILE").unwrap_err().starts_with("the publisher"));
+        assert!(check("a", "", "Vendor\u{ae}").unwrap_err().contains("printable ASCII"));
     }
 }

@@ -111,11 +111,7 @@ pub(super) fn entries<R: Read + Seek>(
         naming,
         skip,
         found: Vec::new(),
-        waiting: VecDeque::from([Directory {
-            path: String::new(),
-            depth: 0,
-            extent: root,
-        }]),
+        waiting: VecDeque::from([Directory { path: String::new(), depth: 0, extent: root }]),
         claimed: BTreeMap::new(),
         path_bytes: 0,
         directory_bytes: 0,
@@ -147,26 +143,12 @@ struct Directory {
 }
 
 impl Walk {
-    fn directory<R: Read + Seek>(
-        &mut self,
-        source: &mut Source<R>,
-        directory: &Directory,
-    ) -> Result<(), ReadError> {
+    fn directory<R: Read + Seek>(&mut self, source: &mut Source<R>, directory: &Directory) -> Result<(), ReadError> {
         let Directory { path, extent, .. } = directory;
-        let fault_at = |sector, reason| ReadError::Directory {
-            directory: path.clone(),
-            sector,
-            reason,
-        };
+        let fault_at = |sector, reason| ReadError::Directory { directory: path.clone(), sector, reason };
         source.check(*extent, || path.clone())?;
-        self.claim(*extent)
-            .map_err(|reason| fault_at(extent.first, reason))?;
-        spend(
-            &mut self.directory_bytes,
-            extent.bytes as usize,
-            MAX_DIRECTORY_BYTES,
-            "bytes of directories",
-        )?;
+        self.claim(*extent).map_err(|reason| fault_at(extent.first, reason))?;
+        spend(&mut self.directory_bytes, extent.bytes as usize, MAX_DIRECTORY_BYTES, "bytes of directories")?;
 
         let mut names = BTreeSet::new();
         let mut position = 0_usize;
@@ -186,9 +168,7 @@ impl Walk {
                     _ => {}
                 }
                 let (name, attributes) = self.named(source, &record, &fault)?;
-                let entry = self
-                    .entry(directory, &name, &record, attributes)
-                    .map_err(fault)?;
+                let entry = self.entry(directory, &name, &record, attributes).map_err(fault)?;
                 source.check(record.extent, || entry.path.clone())?;
                 if !names.insert(name) {
                     return Err(ReadError::Duplicate { path: entry.path });
@@ -197,10 +177,7 @@ impl Walk {
             }
         }
         if position < 2 {
-            return Err(fault_at(
-                extent.first,
-                "does not begin with itself and its parent",
-            ));
+            return Err(fault_at(extent.first, "does not begin with itself and its parent"));
         }
         Ok(())
     }
@@ -209,16 +186,8 @@ impl Walk {
         if extent.bytes == 0 {
             return Err("has no sectors");
         }
-        let before = self
-            .claimed
-            .range(..=extent.first)
-            .next_back()
-            .map_or(0, |(_, end)| *end);
-        let after = self
-            .claimed
-            .range(extent.first..)
-            .next()
-            .map_or(u64::MAX, |(first, _)| (*first).into());
+        let before = self.claimed.range(..=extent.first).next_back().map_or(0, |(_, end)| *end);
+        let after = self.claimed.range(extent.first..).next().map_or(u64::MAX, |(first, _)| (*first).into());
         if before > extent.first.into() || after < extent.end() {
             return Err("shares sectors with another directory or is within itself");
         }
@@ -232,11 +201,7 @@ impl Walk {
         record: &Record<Option<UnixSeconds>>,
         fault: &impl Fn(&'static str) -> ReadError,
     ) -> Result<(String, Attributes), ReadError> {
-        let Record {
-            identifier,
-            directory,
-            ..
-        } = *record;
+        let Record { identifier, directory, .. } = *record;
         let mut attributes = Attributes::default();
         let name = match self.naming {
             Naming::Plain => names::read_primary(identifier, directory),
@@ -278,11 +243,7 @@ impl Walk {
             (false, None | Some(S_IFREG)) => Kind::File,
             (false, Some(_)) => Kind::Special,
         };
-        let path = if directory.path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}/{name}", directory.path)
-        };
+        let path = if directory.path.is_empty() { name.to_owned() } else { format!("{}/{name}", directory.path) };
         Ok(Entry {
             path,
             kind,
@@ -295,46 +256,22 @@ impl Walk {
 
     fn keep(&mut self, depth: usize, entry: Entry, extent: Extent) -> Result<(), ReadError> {
         if self.found.len() == MAX_ENTRIES {
-            return Err(ReadError::TooMuch {
-                what: "files and directories",
-                limit: MAX_ENTRIES,
-            });
+            return Err(ReadError::TooMuch { what: "files and directories", limit: MAX_ENTRIES });
         }
-        spend(
-            &mut self.path_bytes,
-            entry.path.len(),
-            MAX_PATH_BYTES,
-            "bytes of paths",
-        )?;
+        spend(&mut self.path_bytes, entry.path.len(), MAX_PATH_BYTES, "bytes of paths")?;
         if entry.is_dir() {
             let depth = depth + 1;
             if depth > MAX_READ_DEPTH {
-                return Err(ReadError::TooMuch {
-                    what: "levels of directories",
-                    limit: MAX_READ_DEPTH,
-                });
+                return Err(ReadError::TooMuch { what: "levels of directories", limit: MAX_READ_DEPTH });
             }
-            self.waiting.push_back(Directory {
-                path: entry.path.clone(),
-                depth,
-                extent,
-            });
+            self.waiting.push_back(Directory { path: entry.path.clone(), depth, extent });
         }
         self.found.push(entry);
         Ok(())
     }
 }
 
-fn spend(
-    spent: &mut usize,
-    amount: usize,
-    limit: usize,
-    what: &'static str,
-) -> Result<(), ReadError> {
+fn spend(spent: &mut usize, amount: usize, limit: usize, what: &'static str) -> Result<(), ReadError> {
     *spent = spent.saturating_add(amount);
-    if *spent > limit {
-        Err(ReadError::TooMuch { what, limit })
-    } else {
-        Ok(())
-    }
+    if *spent > limit { Err(ReadError::TooMuch { what, limit }) } else { Ok(()) }
 }

@@ -39,17 +39,13 @@ pub enum WriteError {
     #[error(transparent)]
     Volume(#[from] VolumeError),
     /// The output has bytes already, which would make a part of the image.
-    #[error(
-        "the output already has {bytes} bytes: an image is written to an empty output, truncate it first"
-    )]
+    #[error("the output already has {bytes} bytes: an image is written to an empty output, truncate it first")]
     NotEmpty {
         /// How many.
         bytes: u64,
     },
     /// The path is none of the tree's.
-    #[error(
-        "{path:?} is not among the paths that the image was begun with: name every file when making the tree"
-    )]
+    #[error("{path:?} is not among the paths that the image was begun with: name every file when making the tree")]
     Unknown {
         /// The path.
         path: String,
@@ -61,9 +57,7 @@ pub enum WriteError {
         path: String,
     },
     /// A content is too long.
-    #[error(
-        "{path:?} is larger than {limit} bytes, the most that a file on an ISO 9660 image can have: split it"
-    )]
+    #[error("{path:?} is larger than {limit} bytes, the most that a file on an ISO 9660 image can have: split it")]
     TooLarge {
         /// The path.
         path: String,
@@ -74,9 +68,7 @@ pub enum WriteError {
     #[error("the image is full: it cannot have more than 2^32 - 1 sectors; make two images")]
     Full,
     /// Some paths were never written.
-    #[error(
-        "{path:?} (and {others} more) was never written to the image: write every path before finishing"
-    )]
+    #[error("{path:?} (and {others} more) was never written to the image: write every path before finishing")]
     Missing {
         /// The first of them.
         path: String,
@@ -148,9 +140,7 @@ impl<W: Write + Seek> Writer<W> {
     /// A text of `volume` cannot be recorded, `out` is not empty or cannot be positioned.
     pub fn new(mut out: W, volume: &Volume, tree: Tree) -> Result<Self, WriteError> {
         volume.check()?;
-        let bytes = out
-            .seek(SeekFrom::End(0))
-            .map_err(|source| output("finding its end", source))?;
+        let bytes = out.seek(SeekFrom::End(0)).map_err(|source| output("finding its end", source))?;
         if bytes > 0 {
             return Err(WriteError::NotEmpty { bytes });
         }
@@ -164,10 +154,8 @@ impl<W: Write + Seek> Writer<W> {
         let (of_primary, of_joliet) = (table_sectors(&primary), table_sectors(&joliet));
         let first = descriptor::FIRST + 3;
         let after_primary = first + 2 * of_primary;
-        let path_tables = PathTables {
-            primary: [first, first + of_primary],
-            joliet: [after_primary, after_primary + of_joliet],
-        };
+        let path_tables =
+            PathTables { primary: [first, first + of_primary], joliet: [after_primary, after_primary + of_joliet] };
         let empty = primary.settle(after_primary + 2 * of_joliet);
         let empty = joliet.settle(empty);
 
@@ -201,16 +189,11 @@ impl<W: Write + Seek> Writer<W> {
         if self.broken {
             return Err(WriteError::Broken);
         }
-        let file = self
-            .tree
-            .find(path)
-            .ok_or_else(|| WriteError::Unknown { path: path.into() })?;
+        let file = self.tree.find(path).ok_or_else(|| WriteError::Unknown { path: path.into() })?;
         if self.files[file].is_some() {
             return Err(WriteError::Twice { path: path.into() });
         }
-        let bytes = self
-            .copy(path, source)
-            .inspect_err(|_| self.broken = true)?;
+        let bytes = self.copy(path, source).inspect_err(|_| self.broken = true)?;
         let first = if bytes == 0 { self.empty } else { self.next };
         self.files[file] = Some(Extent { first, bytes });
         // Checked piece by piece while copying.
@@ -220,22 +203,14 @@ impl<W: Write + Seek> Writer<W> {
 
     fn copy(&mut self, path: &str, mut source: impl Read) -> Result<u32, WriteError> {
         let output = |source| output(&format!("content of {path:?}"), source);
-        self.out
-            .seek(SeekFrom::Start(u64::from(self.next) * SECTOR as u64))
-            .map_err(output)?;
+        self.out.seek(SeekFrom::Start(u64::from(self.next) * SECTOR as u64)).map_err(output)?;
         let mut total = 0;
         loop {
-            let length =
-                fill(&mut source, &mut self.buffer).map_err(|source| WriteError::Source {
-                    path: path.into(),
-                    source,
-                })?;
+            let length = fill(&mut source, &mut self.buffer)
+                .map_err(|source| WriteError::Source { path: path.into(), source })?;
             total += length as u64;
             if total > self.limit {
-                return Err(WriteError::TooLarge {
-                    path: path.into(),
-                    limit: self.limit,
-                });
+                return Err(WriteError::TooLarge { path: path.into(), limit: self.limit });
             }
             if u64::from(self.next) + sectors(total) > u64::from(u32::MAX) {
                 return Err(WriteError::Full);
@@ -259,56 +234,25 @@ impl<W: Write + Seek> Writer<W> {
         if self.broken {
             return Err(WriteError::Broken);
         }
-        let mut missing = self
-            .tree
-            .paths()
-            .zip(&self.files)
-            .filter(|(_, place)| place.is_none());
+        let mut missing = self.tree.paths().zip(&self.files).filter(|(_, place)| place.is_none());
         if let Some((path, _)) = missing.next() {
-            return Err(WriteError::Missing {
-                path: path.into(),
-                others: missing.count(),
-            });
+            return Err(WriteError::Missing { path: path.into(), others: missing.count() });
         }
         drop(missing);
         let files: Vec<Extent> = self.files.iter().copied().flatten().collect();
-        self.write_metadata(&files)
-            .map_err(|source| output("directories", source))?;
+        self.write_metadata(&files).map_err(|source| output("directories", source))?;
         let end = SeekFrom::Start(u64::from(self.next) * SECTOR as u64);
-        self.out
-            .seek(end)
-            .and_then(|_| self.out.flush())
-            .map_err(|source| output("end", source))?;
+        self.out.seek(end).and_then(|_| self.out.flush()).map_err(|source| output("end", source))?;
         Ok(self.out)
     }
 
     /// Writes sectors 0 up to the first content, all of them.
     fn write_metadata(&mut self, files: &[Extent]) -> io::Result<()> {
-        let Self {
-            out,
-            tree,
-            texts,
-            primary,
-            joliet,
-            path_tables,
-            next,
-            ..
-        } = self;
-        let Texts {
-            id,
-            application,
-            publisher,
-            modified,
-        } = &*texts;
-        let volume = Volume {
-            id,
-            application,
-            publisher,
-            modified: *modified,
-        };
-        let tables = |hierarchy: &Hierarchy| {
-            [ByteOrder::Little, ByteOrder::Big].map(|order| hierarchy.path_table(tree, order))
-        };
+        let Self { out, tree, texts, primary, joliet, path_tables, next, .. } = self;
+        let Texts { id, application, publisher, modified } = &*texts;
+        let volume = Volume { id, application, publisher, modified: *modified };
+        let tables =
+            |hierarchy: &Hierarchy| [ByteOrder::Little, ByteOrder::Big].map(|order| hierarchy.path_table(tree, order));
         let places = |hierarchy: &Hierarchy, table: &[u8], [l, m]: [u32; 2]| Places {
             sectors: *next,
             path_table_bytes: table.len() as u32,
@@ -320,14 +264,8 @@ impl<W: Write + Seek> Writer<W> {
 
         out.rewind()?;
         out.write_all(&[0; descriptor::FIRST as usize * SECTOR])?;
-        out.write_all(&descriptor::primary(
-            &volume,
-            &places(primary, &of_primary[0], path_tables.primary),
-        ))?;
-        out.write_all(&descriptor::joliet(
-            &volume,
-            &places(joliet, &of_joliet[0], path_tables.joliet),
-        ))?;
+        out.write_all(&descriptor::primary(&volume, &places(primary, &of_primary[0], path_tables.primary)))?;
+        out.write_all(&descriptor::joliet(&volume, &places(joliet, &of_joliet[0], path_tables.joliet)))?;
         out.write_all(&descriptor::terminator())?;
         for mut table in of_primary.into_iter().chain(of_joliet) {
             table.resize(table.len().next_multiple_of(SECTOR), 0);
@@ -336,13 +274,7 @@ impl<W: Write + Seek> Writer<W> {
         for hierarchy in [primary, joliet] {
             let mut continuations = Vec::new();
             for index in 0..hierarchy.len() {
-                out.write_all(&hierarchy.directory(
-                    index,
-                    tree,
-                    files,
-                    volume.modified,
-                    &mut continuations,
-                ))?;
+                out.write_all(&hierarchy.directory(index, tree, files, volume.modified, &mut continuations))?;
             }
             continuations.resize(continuations.len().next_multiple_of(SECTOR), 0);
             out.write_all(&continuations)?;
@@ -352,10 +284,7 @@ impl<W: Write + Seek> Writer<W> {
 }
 
 fn output(part: &str, source: io::Error) -> WriteError {
-    WriteError::Output {
-        part: part.into(),
-        source,
-    }
+    WriteError::Output { part: part.into(), source }
 }
 
 /// Reads until the buffer is full or the source ends, so that pieces are whole sectors however the source is cut.

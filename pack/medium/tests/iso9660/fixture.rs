@@ -15,37 +15,20 @@ pub(crate) struct Source {
 }
 
 pub(crate) fn source(path: &str, content: &[u8]) -> Source {
-    Source {
-        path: path.into(),
-        mode: 0o644,
-        content: content.into(),
-    }
+    Source { path: path.into(), mode: 0o644, content: content.into() }
 }
 
 pub(crate) fn tree(sources: &[Source]) -> Tree {
-    Tree::new(
-        sources
-            .iter()
-            .map(|source| (source.path.as_str(), source.mode)),
-    )
-    .unwrap()
+    Tree::new(sources.iter().map(|source| (source.path.as_str(), source.mode))).unwrap()
 }
 
 /// An image with these files, written in their order.
 pub(crate) fn image(sources: &[Source]) -> Vec<u8> {
     let modified = UnixSeconds::new(MODIFIED).unwrap();
-    let volume = Volume {
-        id: "config-2",
-        application: "suppack",
-        publisher: "Somebody, Inc.",
-        modified,
-    };
+    let volume = Volume { id: "config-2", application: "suppack", publisher: "Somebody, Inc.", modified };
     let mut iso = Writer::new(Cursor::new(Vec::new()), &volume, tree(sources)).unwrap();
     for source in sources {
-        assert_eq!(
-            iso.write(&source.path, &source.content[..]).unwrap(),
-            source.content.len() as u64
-        );
+        assert_eq!(iso.write(&source.path, &source.content[..]).unwrap(), source.content.len() as u64);
     }
     iso.finish().unwrap().into_inner()
 }
@@ -84,11 +67,7 @@ pub(crate) fn refused_because(image: &[u8], naming: Naming, because: &str) {
 
 pub(crate) fn content(image: &[u8], entry: &Entry) -> Vec<u8> {
     let mut content = Vec::new();
-    open(image)
-        .read(entry)
-        .unwrap()
-        .read_to_end(&mut content)
-        .unwrap();
+    open(image).read(entry).unwrap().read_to_end(&mut content).unwrap();
     content
 }
 
@@ -104,11 +83,7 @@ pub(crate) fn record(image: &[u8], identifier: &[u8]) -> usize {
 /// Offset of the system use entry with this signature that belongs to the record at `record`.
 pub(crate) fn system_use(image: &[u8], record: usize, signature: &[u8]) -> usize {
     let length = usize::from(image[record]);
-    record
-        + image[record..record + length]
-            .windows(signature.len())
-            .position(|window| window == signature)
-            .unwrap()
+    record + image[record..record + length].windows(signature.len()).position(|window| window == signature).unwrap()
 }
 
 /// Sets a number that is recorded in both byte orders.
@@ -120,11 +95,7 @@ pub(crate) fn set(image: &mut [u8], offset: usize, value: u32) {
 /// A number that is recorded in both byte orders.
 pub(crate) fn get(image: &[u8], offset: usize) -> u32 {
     let little = u32::from_le_bytes(image[offset..offset + 4].try_into().unwrap());
-    assert_eq!(
-        little.to_be_bytes(),
-        image[offset + 4..offset + 8],
-        "both byte orders say the same"
-    );
+    assert_eq!(little.to_be_bytes(), image[offset + 4..offset + 8], "both byte orders say the same");
     little
 }
 
@@ -142,10 +113,7 @@ pub(crate) fn raw_record(identifier: &[u8], directory: bool, sector: u32, bytes:
 
 /// Appends sectors of a directory with these records, after those of itself and its parent; returns the first sector
 /// and the bytes.
-pub(crate) fn append_directory(
-    image: &mut Vec<u8>,
-    records: impl IntoIterator<Item = Vec<u8>>,
-) -> (u32, u32) {
+pub(crate) fn append_directory(image: &mut Vec<u8>, records: impl IntoIterator<Item = Vec<u8>>) -> (u32, u32) {
     let start = image.len();
     let own = [raw_record(&[0], true, 0, 0), raw_record(&[1], true, 0, 0)];
     for record in own.into_iter().chain(records) {

@@ -5,8 +5,8 @@ use std::io::{self, Cursor, Write};
 use medium::iso9660::{Image, Naming, ReadError, SECTOR};
 
 use crate::fixture::{
-    append_directory, content, entries, get, image, open, raw_record, record, refused,
-    refused_because, set, set_root, small, source, system_use,
+    append_directory, content, entries, get, image, open, raw_record, record, refused, refused_because, set, set_root,
+    small, source, system_use,
 };
 
 #[test]
@@ -40,17 +40,9 @@ fn a_directory_within_itself_is_refused() {
     let sub = record(&image, b"SUB");
     set(&mut image, sub + 2, root);
     for naming in [Naming::RockRidge, Naming::Plain] {
-        refused_because(
-            &image,
-            naming,
-            "shares sectors with another directory or is within itself",
-        );
+        refused_because(&image, naming, "shares sectors with another directory or is within itself");
     }
-    assert_eq!(
-        entries(&image, Naming::Joliet).len(),
-        7,
-        "the other hierarchy is whole"
-    );
+    assert_eq!(entries(&image, Naming::Joliet).len(), 7, "the other hierarchy is whole");
 }
 
 #[test]
@@ -67,17 +59,10 @@ fn directories_that_overlap_are_refused() {
             extents.reverse();
         }
         let [(a, a_bytes), (b, b_bytes)] = extents;
-        let records = [
-            raw_record(b"A", true, a, a_bytes),
-            raw_record(b"B", true, b, b_bytes),
-        ];
+        let records = [raw_record(b"A", true, a, a_bytes), raw_record(b"B", true, b, b_bytes)];
         let directory = append_directory(&mut image, records);
         set_root(&mut image, directory);
-        refused_because(
-            &image,
-            Naming::Plain,
-            "directory \"B\" of the image shares sectors with another directory",
-        );
+        refused_because(&image, Naming::Plain, "directory \"B\" of the image shares sectors with another directory");
     }
 }
 
@@ -94,10 +79,7 @@ fn a_place_outside_the_image_is_refused() {
         let record = record(&image, identifier);
         set(&mut image, record + 2, sector);
         set(&mut image, record + 10, bytes);
-        assert!(
-            matches!(refused(&image, Naming::Plain), ReadError::Outside { .. }),
-            "{identifier:?} {sector} {bytes}"
-        );
+        assert!(matches!(refused(&image, Naming::Plain), ReadError::Outside { .. }), "{identifier:?} {sector} {bytes}");
     }
 }
 
@@ -110,10 +92,7 @@ fn the_last_sector_is_within_and_the_next_is_not() {
     set(&mut image, record + 10, 2048);
     assert!(open(&image).entries(Naming::Plain).is_ok());
     set(&mut image, record + 10, 2049);
-    assert!(matches!(
-        refused(&image, Naming::Plain),
-        ReadError::Outside { .. }
-    ));
+    assert!(matches!(refused(&image, Naming::Plain), ReadError::Outside { .. }));
 }
 
 #[test]
@@ -122,35 +101,16 @@ fn a_place_of_an_empty_file_means_nothing() {
     let record = record(&image, b"EMPTY.;1");
     set(&mut image, record + 2, u32::MAX);
     let entries = entries(&image, Naming::Plain);
-    assert_eq!(
-        content(
-            &image,
-            entries.iter().find(|entry| entry.path == "EMPTY").unwrap()
-        ),
-        []
-    );
+    assert_eq!(content(&image, entries.iter().find(|entry| entry.path == "EMPTY").unwrap()), []);
 }
 
 #[test]
 fn rock_ridge_names_that_lead_elsewhere_are_refused() {
-    for name in [
-        &b"../../x"[..],
-        b"a/b/cde",
-        b"a\\b\\cde",
-        b"a\0b.bin",
-        b"a\nb.bin",
-        b"\xff\xff\xff.bin",
-    ] {
+    for name in [&b"../../x"[..], b"a/b/cde", b"a\\b\\cde", b"a\0b.bin", b"a\nb.bin", b"\xff\xff\xff.bin"] {
         let mut image = small();
         let nm = system_use(&image, record(&image, b"ONE.BIN;1"), b"one.bin");
         image[nm..nm + 7].copy_from_slice(name);
-        assert!(
-            matches!(
-                refused(&image, Naming::RockRidge),
-                ReadError::Directory { .. }
-            ),
-            "{name:?}"
-        );
+        assert!(matches!(refused(&image, Naming::RockRidge), ReadError::Directory { .. }), "{name:?}");
     }
 }
 
@@ -170,20 +130,14 @@ fn two_entries_of_one_name_are_refused() {
     let mut image = small();
     let nm = system_use(&image, record(&image, b"ONE.BIN;1"), b"one.bin");
     image[nm..nm + 7].copy_from_slice(b"two.bin");
-    assert!(
-        matches!(refused(&image, Naming::RockRidge), ReadError::Duplicate { path } if path == "two.bin")
-    );
+    assert!(matches!(refused(&image, Naming::RockRidge), ReadError::Duplicate { path } if path == "two.bin"));
 }
 
 #[test]
 fn a_type_that_rock_ridge_and_the_record_disagree_on_is_refused() {
     for (identifier, mode, because) in [
         (&b"DIR"[..], 0o100_644, "is none by its Rock Ridge mode"),
-        (
-            b"ONE.BIN;1",
-            0o040_755,
-            "is a directory by its Rock Ridge mode",
-        ),
+        (b"ONE.BIN;1", 0o040_755, "is a directory by its Rock Ridge mode"),
     ] {
         let mut image = small();
         let px = system_use(&image, record(&image, identifier), b"PX");
@@ -197,16 +151,10 @@ fn a_symbolic_link_is_listed_and_has_no_content() {
     let mut image = small();
     let px = system_use(&image, record(&image, b"ONE.BIN;1"), b"PX");
     set(&mut image, px + 4, 0o120_777);
-    let link = entries(&image, Naming::RockRidge)
-        .into_iter()
-        .find(|entry| entry.path == "one.bin")
-        .unwrap();
+    let link = entries(&image, Naming::RockRidge).into_iter().find(|entry| entry.path == "one.bin").unwrap();
     assert!(!link.is_file() && !link.is_dir());
     let message = open(&image).read(&link).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "\"one.bin\" on the image is a symbolic link or a device: only regular files have content"
-    );
+    assert_eq!(message, "\"one.bin\" on the image is a symbolic link or a device: only regular files have content");
 }
 
 #[test]
@@ -222,29 +170,15 @@ fn a_directory_that_does_not_begin_with_itself_is_refused() {
     let mut image = small();
     let dir = get(&image, record(&image, b"DIR") + 2) as usize * SECTOR;
     image[dir + 33] = b'X';
-    refused_because(
-        &image,
-        Naming::Plain,
-        "does not begin with itself and its parent",
-    );
+    refused_because(&image, Naming::Plain, "does not begin with itself and its parent");
     image[dir] = 0;
-    refused_because(
-        &image,
-        Naming::Plain,
-        "does not begin with itself and its parent",
-    );
+    refused_because(&image, Naming::Plain, "does not begin with itself and its parent");
 }
 
 #[test]
 fn itself_or_its_parent_later_in_a_directory_is_refused() {
     let mut image = image(&[source("ab", b"x"), source("c", b"x")]);
-    let directory = append_directory(
-        &mut image,
-        [
-            raw_record(b"A.;1", false, 0, 0),
-            raw_record(&[1], true, 20, 2048),
-        ],
-    );
+    let directory = append_directory(&mut image, [raw_record(b"A.;1", false, 0, 0), raw_record(&[1], true, 20, 2048)]);
     set_root(&mut image, directory);
     refused_because(&image, Naming::Plain, "control characters");
 }
@@ -252,15 +186,9 @@ fn itself_or_its_parent_later_in_a_directory_is_refused() {
 #[test]
 fn an_entry_of_another_image_cannot_be_read_outside_this_one() {
     let large = image(&[source("a", &[1; 100_000]), source("b", b"at the end")]);
-    let entry = entries(&large, Naming::Plain)
-        .into_iter()
-        .find(|entry| entry.path == "B")
-        .unwrap();
+    let entry = entries(&large, Naming::Plain).into_iter().find(|entry| entry.path == "B").unwrap();
     let small = small();
-    assert!(matches!(
-        open(&small).read(&entry),
-        Err(ReadError::Outside { .. })
-    ));
+    assert!(matches!(open(&small).read(&entry), Err(ReadError::Outside { .. })));
 }
 
 #[test]
@@ -271,14 +199,8 @@ fn a_naming_that_the_image_lacks_is_a_typed_error() {
     image[root + 34] = b'X'; // no SP: no Rock Ridge
     let opened = open(&image);
     assert!(!opened.has_joliet() && !opened.has_rock_ridge());
-    assert_eq!(
-        refused(&image, Naming::Joliet).to_string(),
-        "the image has no Joliet names: read it by others"
-    );
-    assert!(matches!(
-        refused(&image, Naming::RockRidge),
-        ReadError::NoSuchNaming(Naming::RockRidge)
-    ));
+    assert_eq!(refused(&image, Naming::Joliet).to_string(), "the image has no Joliet names: read it by others");
+    assert!(matches!(refused(&image, Naming::RockRidge), ReadError::NoSuchNaming(Naming::RockRidge)));
     assert_eq!(entries(&image, Naming::Plain).len(), 7);
 }
 
@@ -288,10 +210,7 @@ fn descriptors_without_end_are_given_up() {
     let boot_record = [&b"\0CD001\x01"[..], &[0; SECTOR - 7]].concat();
     let begin = image[..16 * SECTOR].to_vec();
     image = [begin, boot_record.repeat(200)].concat();
-    assert!(matches!(
-        Image::open(Cursor::new(&image[..])),
-        Err(ReadError::NotAnImage)
-    ));
+    assert!(matches!(Image::open(Cursor::new(&image[..])), Err(ReadError::NotAnImage)));
 }
 
 /// SUSP 5.3: bytes at the beginning of every system use area but the root's own that are none of its business.
@@ -314,10 +233,7 @@ fn content_begins_after_an_extended_attribute_record() {
     image[one + 1] = 1;
     set(&mut image, one + 10, 5000 - SECTOR as u32);
     let entries = entries(&image, Naming::Plain);
-    let entry = entries
-        .iter()
-        .find(|entry| entry.path == "ONE.BIN")
-        .unwrap();
+    let entry = entries.iter().find(|entry| entry.path == "ONE.BIN").unwrap();
     assert_eq!(entry.sector, get(&image, one + 2) + 1);
     assert!(content(&image, entry) == [1; 5000 - SECTOR]);
 }
@@ -328,12 +244,8 @@ fn an_image_that_shrinks_while_it_is_read_is_an_error() {
     file.write_all(&small()).unwrap();
     let mut image = Image::open(file.try_clone().unwrap()).unwrap();
     let entries = image.entries(Naming::RockRidge).unwrap();
-    let one = entries
-        .iter()
-        .find(|entry| entry.path == "one.bin")
-        .unwrap();
-    file.set_len(u64::from(one.sector) * SECTOR as u64 + 3000)
-        .unwrap();
+    let one = entries.iter().find(|entry| entry.path == "one.bin").unwrap();
+    file.set_len(u64::from(one.sector) * SECTOR as u64 + 3000).unwrap();
     let error = io::copy(&mut image.read(one).unwrap(), &mut io::sink()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }

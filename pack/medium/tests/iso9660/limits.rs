@@ -3,26 +3,19 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use medium::iso9660::{
-    Image, MAX_CONTINUATIONS, MAX_DIRECTORY_BYTES, MAX_ENTRIES, MAX_PATH_BYTES, MAX_READ_DEPTH,
-    Naming, ReadError, SECTOR,
+    Image, MAX_CONTINUATIONS, MAX_DIRECTORY_BYTES, MAX_ENTRIES, MAX_PATH_BYTES, MAX_READ_DEPTH, Naming, ReadError,
+    SECTOR,
 };
 
 use crate::fixture::{
-    append_directory, continued_name, get, open, raw_record, record, refused, refused_because, set,
-    set_root, small, system_use,
+    append_directory, continued_name, get, open, raw_record, record, refused, refused_because, set, set_root, small,
+    system_use,
 };
 
 /// Offset of the continuation entry, and of the area that it names.
 fn continuation(image: &[u8]) -> (usize, usize) {
-    let entry = system_use(
-        image,
-        record(image, format!("{}.;1", "_".repeat(30)).as_bytes()),
-        b"CE",
-    );
-    (
-        entry,
-        get(image, entry + 4) as usize * SECTOR + get(image, entry + 12) as usize,
-    )
+    let entry = system_use(image, record(image, format!("{}.;1", "_".repeat(30)).as_bytes()), b"CE");
+    (entry, get(image, entry + 4) as usize * SECTOR + get(image, entry + 12) as usize)
 }
 
 #[test]
@@ -81,10 +74,8 @@ fn a_continuation_outside_the_image_is_refused() {
 fn more_entries_than_the_limit_are_refused() {
     for (count, allowed) in [(MAX_ENTRIES, true), (MAX_ENTRIES + 1, false)] {
         let mut image = small();
-        let directory = append_directory(
-            &mut image,
-            (0..count).map(|n| raw_record(format!("{n:X}.;1").as_bytes(), false, 0, 0)),
-        );
+        let directory =
+            append_directory(&mut image, (0..count).map(|n| raw_record(format!("{n:X}.;1").as_bytes(), false, 0, 0)));
         set_root(&mut image, directory);
         let listed = open(&image).entries(Naming::Plain);
         match listed {
@@ -125,13 +116,7 @@ fn paths_that_would_fill_memory_are_refused() {
         inner = append_directory(&mut image, [raw_record(&name(level), true, sector, bytes)]);
     }
     set_root(&mut image, inner);
-    assert!(matches!(
-        refused(&image, Naming::Plain),
-        ReadError::TooMuch {
-            limit: MAX_PATH_BYTES,
-            ..
-        }
-    ));
+    assert!(matches!(refused(&image, Naming::Plain), ReadError::TooMuch { limit: MAX_PATH_BYTES, .. }));
 }
 
 /// The size alone is enough: nothing of it is read.
@@ -174,25 +159,8 @@ fn a_directory_larger_than_the_limit_is_refused_unread() {
     set(&mut begin, dir + 2, after);
     set(&mut begin, dir + 10, bytes);
     set(&mut begin, 16 * SECTOR + 80, sectors as u32);
-    let mut sparse = Sparse {
-        begin,
-        length: (sectors * SECTOR) as u64,
-        position: 0,
-        read: 0,
-    };
-    let error = Image::open(&mut sparse)
-        .unwrap()
-        .entries(Naming::Plain)
-        .unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ReadError::TooMuch {
-                limit: MAX_DIRECTORY_BYTES,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    let mut sparse = Sparse { begin, length: (sectors * SECTOR) as u64, position: 0, read: 0 };
+    let error = Image::open(&mut sparse).unwrap().entries(Naming::Plain).unwrap_err();
+    assert!(matches!(error, ReadError::TooMuch { limit: MAX_DIRECTORY_BYTES, .. }), "{error}");
     assert!(sparse.read < 100 * SECTOR as u64, "{}", sparse.read);
 }

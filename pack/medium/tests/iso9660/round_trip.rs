@@ -8,9 +8,7 @@ use std::{
 use medium::iso9660::{Image, Kind, Naming, Tree, UnixSeconds, Volume, Writer};
 use proptest::prelude::*;
 
-use crate::fixture::{
-    MODIFIED, Source, content, continued_name, entries, image, open, small, source, tree,
-};
+use crate::fixture::{MODIFIED, Source, content, continued_name, entries, image, open, small, source, tree};
 
 /// Files of which each path fits with those before it.
 fn sources() -> impl Strategy<Value = Vec<Source>> {
@@ -22,35 +20,15 @@ fn sources() -> impl Strategy<Value = Vec<Source>> {
     ];
     let path = proptest::collection::vec(name, 1..=8).prop_map(|names| names.join("/"));
     // Lengths around the ends of sectors and of the writer's buffer.
-    let length = prop_oneof![
-        Just(0),
-        Just(1),
-        Just(2047),
-        Just(2048),
-        Just(2049),
-        0..9000_usize,
-        Just(262_144),
-        Just(262_145)
-    ];
+    let length =
+        prop_oneof![Just(0), Just(1), Just(2047), Just(2048), Just(2049), 0..9000_usize, Just(262_144), Just(262_145)];
     let file = (path, 0..0o1000_u32, length, any::<u8>());
     proptest::collection::vec(file, 0..40).prop_map(|files| {
         let mut sources: Vec<Source> = Vec::new();
         for (path, mode, length, seed) in files {
-            let content = (0..length)
-                .map(|n| (n as u8).wrapping_mul(31).wrapping_add(seed))
-                .collect();
-            sources.push(Source {
-                path,
-                mode,
-                content,
-            });
-            if Tree::new(
-                sources
-                    .iter()
-                    .map(|source| (source.path.as_str(), source.mode)),
-            )
-            .is_err()
-            {
+            let content = (0..length).map(|n| (n as u8).wrapping_mul(31).wrapping_add(seed)).collect();
+            sources.push(Source { path, mode, content });
+            if Tree::new(sources.iter().map(|source| (source.path.as_str(), source.mode))).is_err() {
                 sources.pop();
             }
         }
@@ -127,11 +105,7 @@ fn the_volume_says_what_it_was_told() {
     let image = small();
     let opened = open(&image);
     assert_eq!(
-        (
-            opened.volume_id(),
-            opened.application_id(),
-            opened.publisher_id()
-        ),
+        (opened.volume_id(), opened.application_id(), opened.publisher_id()),
         ("config-2", "suppack", "Somebody, Inc.")
     );
     assert!(opened.has_rock_ridge() && opened.has_joliet());
@@ -141,42 +115,13 @@ fn the_volume_says_what_it_was_told() {
 #[test]
 fn entries_are_sorted_by_path_with_their_directories() {
     for naming in [Naming::RockRidge, Naming::Joliet] {
-        let paths: Vec<String> = entries(&small(), naming)
-            .into_iter()
-            .map(|entry| entry.path)
-            .collect();
+        let paths: Vec<String> = entries(&small(), naming).into_iter().map(|entry| entry.path).collect();
         let long = continued_name();
-        assert_eq!(
-            paths,
-            [
-                "dir",
-                "dir/sub",
-                "dir/sub/inner.txt",
-                "empty",
-                "one.bin",
-                "two.bin",
-                &long
-            ],
-            "{naming}"
-        );
+        assert_eq!(paths, ["dir", "dir/sub", "dir/sub/inner.txt", "empty", "one.bin", "two.bin", &long], "{naming}");
     }
-    let paths: Vec<String> = entries(&small(), Naming::Plain)
-        .into_iter()
-        .map(|entry| entry.path)
-        .collect();
+    let paths: Vec<String> = entries(&small(), Naming::Plain).into_iter().map(|entry| entry.path).collect();
     let long = "_".repeat(30);
-    assert_eq!(
-        paths,
-        [
-            "DIR",
-            "DIR/SUB",
-            "DIR/SUB/INNER.TXT",
-            "EMPTY",
-            "ONE.BIN",
-            "TWO.BIN",
-            &long
-        ]
-    );
+    assert_eq!(paths, ["DIR", "DIR/SUB", "DIR/SUB/INNER.TXT", "EMPTY", "ONE.BIN", "TWO.BIN", &long]);
 }
 
 #[test]
@@ -189,43 +134,20 @@ fn an_empty_tree_is_an_image_with_an_empty_root() {
 
 #[test]
 fn names_that_fall_together_in_capitals_keep_their_own_contents() {
-    let sources = [
-        source("a+b.x", b"plus"),
-        source("a-b.x", b"minus"),
-        source("a_b.x", b"underscore"),
-    ];
+    let sources = [source("a+b.x", b"plus"), source("a-b.x", b"minus"), source("a_b.x", b"underscore")];
     let image = image(&sources);
-    let by_sector = |naming| -> BTreeMap<u32, String> {
-        entries(&image, naming)
-            .into_iter()
-            .map(|e| (e.sector, e.path))
-            .collect()
-    };
-    let pairs: Vec<_> = by_sector(Naming::RockRidge)
-        .into_values()
-        .zip(by_sector(Naming::Plain).into_values())
-        .collect();
-    let expected = [
-        ("a+b.x", "A_B.X"),
-        ("a-b.x", "A_B_1.X"),
-        ("a_b.x", "A_B_2.X"),
-    ];
-    assert_eq!(
-        pairs,
-        expected.map(|(name, plain)| (name.to_owned(), plain.to_owned()))
-    );
+    let by_sector =
+        |naming| -> BTreeMap<u32, String> { entries(&image, naming).into_iter().map(|e| (e.sector, e.path)).collect() };
+    let pairs: Vec<_> =
+        by_sector(Naming::RockRidge).into_values().zip(by_sector(Naming::Plain).into_values()).collect();
+    let expected = [("a+b.x", "A_B.X"), ("a-b.x", "A_B_1.X"), ("a_b.x", "A_B_2.X")];
+    assert_eq!(pairs, expected.map(|(name, plain)| (name.to_owned(), plain.to_owned())));
 }
 
 #[test]
 fn a_large_directory_is_read_back() {
-    let sources: Vec<Source> = (0..3000)
-        .map(|n| {
-            source(
-                &format!("Packages/package-{n}-1.0-1.el7.noarch.rpm"),
-                &[n as u8],
-            )
-        })
-        .collect();
+    let sources: Vec<Source> =
+        (0..3000).map(|n| source(&format!("Packages/package-{n}-1.0-1.el7.noarch.rpm"), &[n as u8])).collect();
     let image = image(&sources);
     for naming in [Naming::RockRidge, Naming::Joliet, Naming::Plain] {
         assert_eq!(entries(&image, naming).len(), 3001, "{naming}");
@@ -250,12 +172,5 @@ fn an_image_in_a_file_is_the_same_as_one_in_memory() {
     file.rewind().unwrap();
     file.read_to_end(&mut written).unwrap();
     assert!(written == image(&sources));
-    assert_eq!(
-        Image::open(file)
-            .unwrap()
-            .entries(Naming::Joliet)
-            .unwrap()
-            .len(),
-        3
-    );
+    assert_eq!(Image::open(file).unwrap().entries(Naming::Joliet).unwrap().len(), 3);
 }

@@ -1,6 +1,6 @@
 //! Dependencies of a package in `primary.xml`, filtered as createrepo_c does.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rpm::{Dependency, DependencyFlags};
 
@@ -68,8 +68,6 @@ pub(super) fn write(xml: &mut Xml, rpm: &Rpm, list: DependencyList) {
         DependencyList::Requires => needed(rpm),
         _ => list.of(rpm),
     };
-    let mut seen = HashSet::new();
-    let dependencies: Vec<_> = dependencies.into_iter().filter(|d| seen.insert((d.name.clone(), comparison(d), d.version.clone(), is_pre(d)))).collect();
     if dependencies.is_empty() {
         return;
     }
@@ -95,7 +93,17 @@ fn needed(rpm: &Rpm) -> Vec<Dependency> {
     needed.retain(|d| {
         !d.name.starts_with("rpmlib(") && !provides.iter().any(|p| same(p, d)) && !(is_primary(&d.name) && files.contains(&d.name))
     });
-    keep_newest_libc(needed)
+    keep_newest_libc(without_repetition(needed))
+}
+
+/// Leaves out what the last entry of the same name said already.
+fn without_repetition(mut needed: Vec<Dependency>) -> Vec<Dependency> {
+    let mut last = HashMap::new();
+    needed.retain(|d| {
+        let said = (comparison(d), d.version.clone(), is_pre(d));
+        last.insert(d.name.clone(), said.clone()) != Some(said)
+    });
+    needed
 }
 
 /// Of `libc.so.6(GLIBC_x)(64bit)` requirements only the highest says anything; it stands last.

@@ -4,12 +4,8 @@ use std::io::Cursor;
 
 use super::*;
 
-const VOLUME: fn() -> Volume<'static> = || Volume {
-    id: "test",
-    application: "",
-    publisher: "",
-    modified: UnixSeconds::new(1_700_000_000).unwrap(),
-};
+const VOLUME: fn() -> Volume<'static> =
+    || Volume { id: "test", application: "", publisher: "", modified: UnixSeconds::new(1_700_000_000).unwrap() };
 
 fn writer(paths: &[&str]) -> Writer<Cursor<Vec<u8>>> {
     let tree = Tree::new(paths.iter().map(|path| (*path, 0o644))).unwrap();
@@ -30,15 +26,9 @@ fn content_begins_at_a_sector_and_is_padded_with_zeros() {
 #[test]
 fn a_path_is_written_once_and_only_if_named() {
     let mut iso = writer(&["a"]);
-    assert!(matches!(
-        iso.write("b", io::empty()),
-        Err(WriteError::Unknown { .. })
-    ));
+    assert!(matches!(iso.write("b", io::empty()), Err(WriteError::Unknown { .. })));
     iso.write("a", io::empty()).unwrap();
-    assert!(matches!(
-        iso.write("a", io::empty()),
-        Err(WriteError::Twice { .. })
-    ));
+    assert!(matches!(iso.write("a", io::empty()), Err(WriteError::Twice { .. })));
     iso.finish().unwrap();
 }
 
@@ -47,27 +37,17 @@ fn finishing_without_all_paths_is_refused() {
     let mut iso = writer(&["a", "b", "c"]);
     iso.write("b", io::empty()).unwrap();
     let message = iso.finish().unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "\"a\" (and 1 more) was never written to the image: write every path before finishing"
-    );
+    assert_eq!(message, "\"a\" (and 1 more) was never written to the image: write every path before finishing");
 }
 
 #[test]
 fn a_file_up_to_the_limit_is_written_and_beyond_it_refused() {
     let mut iso = writer(&["a", "b", "c"]);
     iso.limit = BUFFER as u64 + 5;
-    assert_eq!(
-        iso.write("a", io::repeat(1).take(BUFFER as u64 + 5))
-            .unwrap(),
-        BUFFER as u64 + 5
-    );
+    assert_eq!(iso.write("a", io::repeat(1).take(BUFFER as u64 + 5)).unwrap(), BUFFER as u64 + 5);
     let error = iso.write("b", io::repeat(1)).unwrap_err();
     assert!(matches!(error, WriteError::TooLarge { limit, .. } if limit == BUFFER as u64 + 5));
-    assert!(matches!(
-        iso.write("c", io::empty()),
-        Err(WriteError::Broken)
-    ));
+    assert!(matches!(iso.write("c", io::empty()), Err(WriteError::Broken)));
     assert!(matches!(iso.finish(), Err(WriteError::Broken)));
 }
 
@@ -77,10 +57,7 @@ fn more_sectors_than_can_be_numbered_are_refused() {
     iso.next = u32::MAX - 1;
     iso.out = Cursor::new(Vec::new());
     // Refused before a byte is written, so nothing is allocated.
-    assert!(matches!(
-        iso.write("a", &[0; 2 * SECTOR][..]),
-        Err(WriteError::Full)
-    ));
+    assert!(matches!(iso.write("a", &[0; 2 * SECTOR][..]), Err(WriteError::Full)));
 }
 
 #[test]
@@ -111,15 +88,9 @@ fn a_source_that_fails_is_told_from_an_output_that_fails() {
             Ok(0)
         }
     }
-    assert!(matches!(
-        writer(&["a"]).write("a", Fails),
-        Err(WriteError::Source { .. })
-    ));
+    assert!(matches!(writer(&["a"]).write("a", Fails), Err(WriteError::Source { .. })));
     let mut iso = Writer::new(Fails, &VOLUME(), Tree::new([("a", 0o644)]).unwrap()).unwrap();
-    assert!(matches!(
-        iso.write("a", &b"x"[..]),
-        Err(WriteError::Output { .. })
-    ));
+    assert!(matches!(iso.write("a", &b"x"[..]), Err(WriteError::Output { .. })));
 }
 
 #[test]
@@ -169,19 +140,7 @@ fn four_gibibytes_are_one_byte_too_many() {
     }
     let tree = || Tree::new([("a", 0o644), ("b", 0o644)]).unwrap();
     let mut iso = Writer::new(Forgets::default(), &VOLUME(), tree()).unwrap();
-    assert_eq!(
-        iso.write("a", Leaves((1 << 32) - 1)).unwrap(),
-        (1 << 32) - 1
-    );
+    assert_eq!(iso.write("a", Leaves((1 << 32) - 1)).unwrap(), (1 << 32) - 1);
     let error = iso.write("b", Leaves(1 << 32)).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            WriteError::TooLarge {
-                limit: 4_294_967_295,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, WriteError::TooLarge { limit: 4_294_967_295, .. }), "{error}");
 }
