@@ -72,7 +72,7 @@ impl Root {
     /// Runs a command in the root, as a chroot.
     pub fn chroot(&self, arguments: &[&str]) -> Command {
         let mut chroot = command("chroot", [self.path()]);
-        chroot.args(arguments).env_clear().env("PATH", "/bin:/usr/bin");
+        chroot.args(arguments).env_clear().env("PATH", "/usr/sbin:/sbin:/bin:/usr/bin");
         chroot
     }
 
@@ -92,7 +92,7 @@ impl Root {
     /// # Panics
     /// If it cannot be listed.
     pub fn files(&self) -> Vec<String> {
-        let script = "find . -path ./root -prune -o -path ./tmp -prune -o -path ./var/lib/dnf -prune -o -print | LC_ALL=C sort";
+        let script = "find . -path ./root -prune -o -path ./dev -prune -o -path ./tmp -prune -o -path ./var/lib/dnf -prune -o -print | LC_ALL=C sort";
         succeed(Command::new("sh").args(["-c", script]).current_dir(self.path())).lines().map(str::to_owned).collect()
     }
 
