@@ -1,1 +1,345 @@
-//! x
+//! `cargo xtask pack` as its users meet it: what it prints, how it fails, what it leaves.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use lab::packs;
+use lab::programs;
+use lab::tools::{Said, command, outcome, stdout_of, succeed};
+
+/// A ready RPM of the agent, so that nothing is compiled.
+static PAYLOAD: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let rpm = packs::payload("11.0.0", folder.path());
+    (folder, rpm)
+});
+
+/// `xtask pack` of that RPM with a test key.
+fn pack(output: &Path) -> Command {
+    let mut pack = pack_without_key(output);
+    pack.arg("--key").arg(packs::key_file("rsa4096"));
+    pack
+}
+
+fn pack_without_key(output: &Path) -> Command {
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--rpm"]).arg(&PAYLOAD.1).arg("--output").arg(output);
+    pack
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).map(|d| d.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()).unwrap_or_default();
+    names.sort();
+    names
+}
+
+/// It failed with a code, in one paragraph that names something, and left nothing.
+fn assert_refused(said: &Said, code: i32, named: &[&str], output: &Path) {
+    assert_eq!(said.code, Some(code), "{}", said.text);
+    let error = said.text.lines().find(|line| line.starts_with("error: ")).unwrap_or_else(|| panic!("no error: {}", said.text));
+    for name in named {
+        assert!(error.contains(name), "{name}: {error}");
+    }
+    assert_eq!(names(output), Vec::<String>::new());
+}
+
+#[test]
+fn it_writes_the_image_its_checksum_and_the_key_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = outcome(&mut pack(folder.path()));
+    assert!(said.success, "{}", said.text);
+    let written = names(folder.path());
+    assert_eq!(written.len(), 3, "{written:?}");
+    assert_eq!(written[0], "RPM-GPG-KEY-xscontainer");
+    assert_eq!(format!("{}.sha256", written[1]), written[2]);
+    for name in &written {
+        assert!(said.text.contains(name.as_str()), "{name}: {}", said.text);
+    }
+    for step in ["sign packages", "write image", "read back", "import-update-key", "import-ownertrust"] {
+        assert!(said.text.contains(step), "{step}: {}", said.text);
+    }
+    succeed(command("sha256sum", ["--check", &written[2]]).current_dir(folder.path()));
+}
+
+#[test]
+fn quiet_prints_nothing_and_json_one_document() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(outcome(pack(folder.path()).arg("--quiet")).text, "");
+    let json: serde_json::Value = serde_json::from_str(&stdout_of(pack(folder.path()).arg("--json"))).unwrap();
+    let iso = json["iso"]["path"].as_str().unwrap();
+    assert_eq!(json["iso"]["size"], fs::metadata(iso).unwrap().len());
+    assert_eq!(json["packages"].as_array().unwrap().len(), 3);
+    let update = stdout_of(&mut command("isoinfo", ["-R", "-i", iso, "-x", "/update.xml"]));
+    assert!(update.contains(json["uuid"].as_str().unwrap()), "{update}");
+}
+
+#[test]
+fn files_are_readable_for_everybody_whatever_the_umask() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let mut shell = command("sh", ["-c", "umask 077; exec \"$@\"", "sh"]);
+    succeed(shell.arg(programs::xtask()).args(pack(&output).get_args()).current_dir(packs::workspace()));
+    for name in names(&output) {
+        assert_eq!(fs::metadata(output.join(&name)).unwrap().permissions().mode() & 0o777, 0o644, "{name}");
+    }
+}
+
+#[test]
+fn a_key_that_gpg_holds_signs_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
+    succeed(command("gpg", ["--batch", "--quiet", "--import"]).arg(packs::key_file("rsa4096")).env("GNUPGHOME", home.path()));
+    let clock = |mut pack: Command| {
+        // A modified tree takes its version from the clock; let both builds have the same one.
+        pack.env("SOURCE_DATE_EPOCH", "1793500000");
+        pack
+    };
+    let (by_file, by_gpg) = (folder.path().join("file"), folder.path().join("gpg"));
+    succeed(&mut clock(pack(&by_file)));
+    let mut through_gpg = clock(pack_without_key(&by_gpg));
+    succeed(through_gpg.args(["--gpg-key", "rsa4096"]).env("GNUPGHOME", home.path()));
+    succeed(command("gpgconf", ["--kill", "all"]).env("GNUPGHOME", home.path()));
+    assert_eq!(names(&by_file), names(&by_gpg));
+    for name in names(&by_file) {
+        assert!(fs::read(by_file.join(&name)).unwrap() == fs::read(by_gpg.join(&name)).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_passphrase_comes_from_a_file_or_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("passphrase");
+    fs::write(&file, "correct horse\nnot this line\n").unwrap();
+    let locked = || {
+        let mut pack = pack_without_key(&folder.path().join("out"));
+        pack.arg("--key").arg(packs::key_file("rsa2048-locked"));
+        pack
+    };
+    succeed(locked().arg("--passphrase-file").arg(&file));
+    succeed(locked().args(["--passphrase-env", "MY_PASSPHRASE"]).env("MY_PASSPHRASE", "correct horse"));
+    let nothing = folder.path().join("nothing");
+    let wrong = outcome(
+        pack_without_key(&nothing).arg("--key").arg(packs::key_file("rsa2048-locked")).args(["--passphrase-env", "W"]).env("W", "wrong"),
+    );
+    assert_refused(&wrong, 6, &["rsa2048-locked.asc", "passphrase"], &nothing);
+}
+
+#[test]
+fn unfit_keys_are_refused() {
+    for (key, named) in [("ed25519", "RSA"), ("expired", "expired"), ("signing-subkey", "subkey"), ("no-such-file", "cannot be read")] {
+        let folder = tempfile::tempdir().unwrap();
+        let said = outcome(pack_without_key(folder.path()).arg("--key").arg(packs::key_file(key)));
+        assert_refused(&said, 6, &[&format!("{key}.asc"), named], folder.path());
+    }
+}
+
+#[test]
+fn a_key_that_gpg_does_not_have_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let said = outcome(pack_without_key(folder.path()).args(["--gpg-key", "nobody"]).env("GNUPGHOME", home.path()));
+    assert_refused(&said, 6, &["nobody", "not in gpg's keyring"], folder.path());
+}
+
+#[test]
+fn a_development_key_is_made_at_first_use_and_reused() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    let mut fingerprints = Vec::new();
+    for _ in 0..2 {
+        let json = stdout_of(pack_without_key(&folder.path().join("out")).arg("--json").env("XDG_CONFIG_HOME", &config));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        fingerprints.push(json["key"]["fingerprint"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(fingerprints[0], fingerprints[1]);
+    let key = config.join("xscontainer/development-key.asc");
+    assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+    // The real gpg finds it as the documentation says: RSA-4096, no subkey.
+    let shown = stdout_of(command("gpg", ["--batch", "--with-colons", "--show-keys"]).arg(&key));
+    assert!(shown.contains(":4096:1:") && !shown.contains("\nsub:") && !shown.contains("\nssb:"), "{shown}");
+}
+
+#[test]
+fn broken_packages_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let whole = fs::read(&PAYLOAD.1).unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    };
+    let zstd = {
+        let mut bytes = whole.clone();
+        let at = bytes.windows(5).position(|window| window == b"gzip\0").unwrap();
+        bytes[at..at + 4].copy_from_slice(b"zstd");
+        bytes
+    };
+    for (path, named) in [
+        (file("cut.rpm", &whole[..2000]), "truncated"),
+        (file("text.rpm", b"not a package"), "truncated"),
+        (file("noise.rpm", &[7; 5000]), "not an RPM"),
+        (file("zstd.rpm", &zstd), "zstd"),
+        (folder.path().join("absent.rpm"), "cannot be read"),
+        (PAYLOAD.1.clone(), "second package"),
+    ] {
+        let said = outcome(pack(&output).arg("--rpm").arg(&path));
+        assert_refused(&said, 4, &[path.file_name().unwrap().to_str().unwrap(), named], &output);
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    // A file where the folder should be: not even root can write there.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let said = outcome(&mut pack(&file));
+    assert_eq!(said.code, Some(7), "{}", said.text);
+    assert!(said.text.contains("file: cannot be written"), "{}", said.text);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_and_an_existing_image_untouched() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(command("mount", ["-t", "tmpfs", "-o", "size=600k", "tmpfs"]).arg(folder.path()));
+    fs::write(folder.path().join("xscontainer-10.0.iso"), "an image that exists").unwrap();
+    let said = outcome(&mut pack(folder.path()));
+    let left = names(folder.path());
+    succeed(&mut command("umount", [folder.path()]));
+    assert_eq!(said.code, Some(7), "{}", said.text);
+    assert!(said.text.contains("No space left") && said.text.contains("Free some space"), "{}", said.text);
+    assert_eq!(left, ["xscontainer-10.0.iso"]);
+}
+
+#[test]
+fn an_interrupted_build_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    fs::create_dir(&output).unwrap();
+    // A payload of which the reading does not end before the signal: a large one, mostly holes.
+    let large = folder.path().join("large.rpm");
+    fs::copy(&PAYLOAD.1, &large).unwrap();
+    fs::OpenOptions::new().write(true).open(&large).unwrap().set_len(20 << 30).unwrap();
+    let mut child = Command::new(programs::xtask());
+    child.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--key"]).arg(packs::key_file("rsa4096"));
+    child.arg("--rpm").arg(&large).arg("--output").arg(&output).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = child.spawn().unwrap();
+    // Once it has read much, it is in the middle.
+    let io = format!("/proc/{}/io", child.id());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while Instant::now() < deadline {
+        let read = fs::read_to_string(&io).unwrap_or_default();
+        let bytes = read.lines().find_map(|line| line.strip_prefix("rchar: ")).and_then(|n| n.parse::<u64>().ok());
+        if bytes.is_some_and(|bytes| bytes > 200 << 20) {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    succeed(&mut command("kill", ["-INT", &child.id().to_string()]));
+    let status = child.wait().unwrap();
+    let mut said = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    assert_eq!(status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted"), "{said}");
+    assert_eq!(names(&output), Vec::<String>::new());
+}
+
+#[test]
+fn wrong_usage_is_told() {
+    for arguments in [vec!["pack", "--kye", "x"], vec!["pack", "--passphrase-env", "X"], vec!["pakc"], vec![]] {
+        let said = outcome(Command::new(programs::xtask()).args(&arguments));
+        assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.text);
+    }
+}
+
+/// A clone of this repository, without what is not committed.
+fn cloned(folder: &Path) -> PathBuf {
+    succeed(command("git", ["-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks"]).arg(packs::workspace()).arg(folder));
+    folder.to_path_buf()
+}
+
+/// Builds the pack of a clone, agent and all, in an environment of its own.
+fn build_clone(clone: &Path, command: &mut Command) -> Vec<u8> {
+    let output = clone.join("target/pack");
+    command.current_dir(clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    // Both clones use the tool that is there already: it is the same version in every build.
+    let tools = programs::generate_rpm().parent().unwrap().display().to_string();
+    command.env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()));
+    succeed(command.args(["pack", "--key"]).arg(packs::key_file("rsa4096")));
+    let iso = names(&output).into_iter().find(|name| name.ends_with(".iso")).unwrap();
+    fs::read(output.join(iso)).unwrap()
+}
+
+#[test]
+fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = cloned(&folder.path().join("a"));
+    let there = cloned(&folder.path().join("a rather longer path/with spaces/b"));
+    let first = build_clone(&here, &mut Command::new(programs::xtask()));
+
+    let home = folder.path().join("home");
+    fs::create_dir(&home).unwrap();
+    let rustup = std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| format!("{}/.rustup", std::env::var("HOME").unwrap()).into());
+    // Three days ago, with other habits.
+    let mut other = command("faketime", ["-f", "-3d", "sh", "-c", "umask 077; exec \"$@\"", "sh"]);
+    other.arg(programs::xtask()).env("HOME", &home).env("CARGO_HOME", home.join("cargo")).env("RUSTUP_HOME", rustup);
+    other.env("TZ", "Asia/Tokyo").env("LANG", "de_DE.UTF-8").env("CARGO_BUILD_JOBS", "1").env("RUSTFLAGS", "-Cdebuginfo=2");
+    let second = build_clone(&there, &mut other);
+    assert!(first == second, "the images differ: {} and {} bytes", first.len(), second.len());
+}
+
+#[test]
+fn a_modified_tree_is_refused_unless_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    fs::write(clone.join("spec/stray"), "x").unwrap();
+    let output = folder.path().join("out");
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    pack.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--rpm").arg(&PAYLOAD.1).arg("--output").arg(&output);
+    let said = outcome(&mut pack);
+    assert_refused(&said, 5, &["uncommitted", "spec/stray", "--allow-dirty"], &output);
+}
+
+#[test]
+fn a_spec_with_a_mistake_is_named_with_file_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    let spec = clone.join("spec/pack.toml");
+    fs::write(&spec, fs::read_to_string(&spec).unwrap().replace("label = \"xscontainer\"", "label = \"xs container\"")).unwrap();
+    let output = folder.path().join("out");
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    let said = outcome(pack.args(["pack", "--allow-dirty", "--output"]).arg(&output));
+    assert_refused(&said, 3, &["spec/pack.toml", "pack.label"], &output);
+    fs::remove_file(spec).unwrap();
+    let said = outcome(&mut pack);
+    assert_refused(&said, 3, &["spec/pack.toml", "cannot be read"], &output);
+}
+
+#[test]
+fn a_version_that_was_released_already_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    let released = "[[release]]\nversion = \"11.0.0\"\nuuid = \"0ce0c2b3-4f11-5c53-9dda-674c694980e1\"\ndate = \"2026-12-01\"\n";
+    fs::write(clone.join("spec/released.toml"), released).unwrap();
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=lab", "-c", "user.email=lab@localhost"];
+        succeed(command("git", identity).args(arguments).current_dir(&clone));
+    };
+    git(&["commit", "--quiet", "-am", "Released"]);
+    git(&["tag", "v11.0.0"]);
+    let output = folder.path().join("out");
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    pack.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--rpm").arg(&PAYLOAD.1).arg("--output").arg(&output);
+    let said = outcome(&mut pack);
+    assert_refused(&said, 5, &["11.0.0", "was released on 2026-12-01", "would ignore"], &output);
+}

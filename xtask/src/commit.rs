@@ -19,7 +19,7 @@ pub(crate) struct Source {
 /// Looks at the tree. A tag `v<version>` on the commit names the version; a modified tree is refused unless allowed.
 pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Result<Source> {
     let Some(head) = git(root, &["log", "-1", "--format=%ct %h"])? else {
-        let commit = Commit { time: now(), modified: true };
+        let commit = Commit { time: time_of_build(), modified: true };
         return describe(PackVersion::of_commit(released, &commit)?, commit.time, "no git here: a tree of unknown state".into());
     };
     let (time, hash) = head.split_once(' ').unwrap_or((&head, ""));
@@ -35,7 +35,7 @@ pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Res
             ));
         }
         // Two builds of a modified tree differ: each gets a version of its own, which rises.
-        let commit = Commit { time: now(), modified: true };
+        let commit = Commit { time: time_of_build(), modified: true };
         return describe(PackVersion::of_commit(released, &commit)?, commit.time, format!("commit {hash} with uncommitted changes"));
     }
     let tags = git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.unwrap_or_default();
@@ -53,6 +53,12 @@ fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
 /// Seconds since 1970.
 pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// The time that a build of an uncommitted state bears: SOURCE_DATE_EPOCH, as reproducible-builds.org defines it, else
+/// now.
+fn time_of_build() -> u64 {
+    std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|time| time.parse().ok()).unwrap_or_else(now)
 }
 
 /// What git prints; nothing if there is no git, or no repository.

@@ -20,7 +20,7 @@ pub(crate) enum Command {
 }
 
 /// Build the agent and the signed supplemental pack that carries it: target/pack/xscontainer-VERSION.iso.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 spec/, 4 an RPM, 5 the version, 6 the key, \
     7 cannot write, 8 another program, 9 the written image is wrong, 130 interrupted")]
 pub(crate) struct Pack {

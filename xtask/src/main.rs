@@ -5,6 +5,7 @@
 mod agent_rpm;
 mod bench;
 mod commit;
+mod debian;
 mod flags;
 mod interrupt;
 mod key;
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the workspace.
+/// The root of the workspace: of the one that cargo runs this for, else of the one that it was compiled in.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask/ lies in the workspace").to_path_buf()
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    manifest.parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }

@@ -1,2 +1,162 @@
-//! x
-pub(crate) fn run(_: &crate::flags::Test) -> anyhow::Result<()> { Ok(()) }
+//! `cargo xtask test`: sets up the real tools, then runs every check and test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+use anyhow::{Context, bail};
+use xshell::{Shell, cmd};
+
+use crate::flags::{Pack, Test};
+use crate::terminal::Terminal;
+use crate::tools::{DENY, GENERATE_RPM};
+use crate::{debian, interrupt, pack_command, root};
+
+/// What the scenarios run, beside what a Debian system always has.
+const PACKAGES: [&str; 19] = [
+    "busybox-static",
+    "cpio",
+    "createrepo-c",
+    "dnf",
+    "faketime",
+    "genisoimage",
+    "git",
+    "gnupg",
+    "libarchive-tools",
+    "libc6-dev",
+    "mount",
+    "nodejs",
+    "npm",
+    "openssl",
+    "python3",
+    "python3-venv",
+    "rpm",
+    "time",
+    "xorriso",
+];
+
+/// Clients of XAPI by others, with which the simulated XAPI is kept honest.
+const XENAPI: &str = "XenAPI==26.21.1";
+
+/// A step may take so long; together they stay below an hour on two cores, from a clean checkout.
+const BUDGET: [(&str, u64); 6] =
+    [("install", 6), ("checks", 4), ("dependencies", 12), ("pack", 8), ("tests", 24), ("documentation", 4)];
+
+/// Runs the command.
+pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
+    interrupt::watch()?;
+    let root = root();
+    let terminal = Terminal::new(false);
+    let sh = Shell::new()?;
+    sh.change_dir(&root);
+
+    let install = Step::begin("install");
+    debian::install(&PACKAGES, flags.no_install)?;
+    let clients = install_clients(&sh, &root)?;
+    install.end()?;
+
+    let checks = Step::begin("checks");
+    check_style(&sh)?;
+    checks.end()?;
+
+    let dependencies = Step::begin("dependencies");
+    let deny = DENY.program(&root, &terminal)?;
+    cmd!(sh, "{deny} check bans licenses sources").quiet().run().context("cargo deny found fault with a dependency")?;
+    dependencies.end()?;
+
+    let pack = Step::begin("pack");
+    let iso = make_pack(&root)?;
+    pack.end()?;
+
+    let tests = Step::begin("tests");
+    let mut test = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    test.current_dir(&root).args(["test", "--workspace", "--features", "lab/lab", "--no-fail-fast"]);
+    test.env("LAB_ISO", iso);
+    test.env("LAB_XTASK", env::current_exe()?);
+    test.env("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer"));
+    test.env("LAB_GENERATE_RPM", GENERATE_RPM.program(&root, &terminal)?);
+    test.env("LAB_PYTHON", clients.python).env("LAB_NODE_MODULES", clients.node_modules);
+    if !interrupt::run(&mut test)?.success() {
+        bail!("some tests failed; see above");
+    }
+    tests.end()?;
+
+    let documentation = Step::begin("documentation");
+    sh.set_var("RUSTDOCFLAGS", "-D warnings");
+    cmd!(sh, "cargo doc --workspace --no-deps --quiet").quiet().run()?;
+    documentation.end()?;
+    eprintln!("\nAll checks and tests passed.");
+    Ok(())
+}
+
+struct Step {
+    name: &'static str,
+    since: Instant,
+}
+
+impl Step {
+    fn begin(name: &'static str) -> Step {
+        eprintln!("\n== {name}");
+        Step { name, since: Instant::now() }
+    }
+
+    /// Ends the step; one that took longer than its share is told, because the whole must stay below an hour.
+    fn end(self) -> anyhow::Result<()> {
+        let took = self.since.elapsed();
+        let minutes = BUDGET.iter().find(|(name, _)| *name == self.name).context("every step has a budget")?.1;
+        eprintln!("== {} took {:.0} s of {minutes} min", self.name, took.as_secs_f64());
+        if took > Duration::from_secs(60 * minutes) {
+            eprintln!("== {} was slower than it should be; the whole may exceed an hour", self.name);
+        }
+        Ok(())
+    }
+}
+
+/// Format and lints, where the toolchain has the components for them.
+fn check_style(sh: &Shell) -> anyhow::Result<()> {
+    match cmd!(sh, "cargo fmt --version").quiet().ignore_stderr().ignore_stdout().run() {
+        Ok(()) => cmd!(sh, "cargo fmt --all --check").quiet().run().context("run `cargo fmt --all`")?,
+        Err(_) => eprintln!("rustfmt is not installed: format not checked (rustup component add rustfmt)"),
+    }
+    match cmd!(sh, "cargo clippy --version").quiet().ignore_stderr().ignore_stdout().run() {
+        Ok(()) => cmd!(sh, "cargo clippy --workspace --all-targets --features lab/lab --quiet -- -D warnings").quiet().run()?,
+        Err(_) => eprintln!("clippy is not installed: lints not checked (rustup component add clippy)"),
+    }
+    Ok(())
+}
+
+/// The main command, as a user would run it, on this tree; the path of its ISO.
+fn make_pack(root: &Path) -> anyhow::Result<PathBuf> {
+    let output = root.join("target/test/pack");
+    if output.exists() {
+        fs::remove_dir_all(&output)?;
+    }
+    let flags = Pack { output: Some(output.clone()), allow_dirty: true, ..Pack::default() };
+    pack_command::run(&flags)?;
+    let files = fs::read_dir(&output)?.collect::<Result<Vec<_>, _>>()?;
+    let iso = files.into_iter().map(|file| file.path()).find(|path| path.extension().is_some_and(|e| e == "iso"));
+    iso.with_context(|| format!("no ISO in {}", output.display()))
+}
+
+struct Clients {
+    python: PathBuf,
+    node_modules: PathBuf,
+}
+
+/// Installs the clients of others below `target/lab`.
+fn install_clients(sh: &Shell, root: &Path) -> anyhow::Result<Clients> {
+    let lab = root.join("target/lab");
+    let venv = lab.join("venv");
+    let python = venv.join("bin/python");
+    if !python.exists() {
+        cmd!(sh, "python3 -m venv {venv}").quiet().run()?;
+    }
+    cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {XENAPI}").quiet().run()?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(root.join("tests/clients").join(file), lab.join(file))?;
+    }
+    let _in_lab = sh.push_dir(&lab);
+    cmd!(sh, "npm ci --silent --no-audit --no-fund --ignore-scripts").quiet().run()?;
+    Ok(Clients { python, node_modules: lab.join("node_modules") })
+}
