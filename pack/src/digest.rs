@@ -47,7 +47,10 @@ pub(crate) fn in_parallel<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R +
             done
         };
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(worker)).collect();
-        threads.into_iter().flat_map(|thread| thread.join().expect("a panic in a job is a defect, and ends the program")).collect()
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a panic in a job is a defect, and ends the program"))
+            .collect()
     });
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()

@@ -99,8 +99,12 @@ impl Error {
     /// A failure to write, with the remedy that its cause suggests.
     pub fn output(path: &Path, cause: &io::Error) -> Error {
         let remedy = match cause.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free some space there, or choose another folder with --output",
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "Make it writable for you, or choose another folder with --output",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "Free some space there, or choose another folder with --output"
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                "Make it writable for you, or choose another folder with --output"
+            }
             _ => "Check the disk, or choose another folder with --output",
         };
         Error::new(Class::Output, path.display(), format!("cannot be written: {cause}"), remedy)
@@ -108,7 +112,12 @@ impl Error {
 
     /// The finished image is wrong.
     pub(crate) fn readback(image: &Path, problem: String) -> Error {
-        Error::new(Class::Readback, image.display(), format!("was not written as it should be: {problem}"), "Check the disk and build again; if it happens again, report it with the command you ran")
+        Error::new(
+            Class::Readback,
+            image.display(),
+            format!("was not written as it should be: {problem}"),
+            "Check the disk and build again; if it happens again, report it with the command you ran",
+        )
     }
 
     /// The user stopped it.

@@ -41,7 +41,8 @@ pub fn check(image: &mut File, expected: &Expected<'_>) -> Result<(), String> {
     let mut image = Image::open(image).map_err(|e| e.to_string())?;
     let files = files(&mut image, Naming::RockRidge)?;
     let joliet = self::files(&mut image, Naming::Joliet)?;
-    let wanted: BTreeMap<&str, &str> = expected.files.iter().map(|(path, sha256)| (path.as_str(), sha256.as_str())).collect();
+    let wanted: BTreeMap<&str, &str> =
+        expected.files.iter().map(|(path, sha256)| (path.as_str(), sha256.as_str())).collect();
     if !files.keys().map(String::as_str).eq(wanted.keys().copied()) {
         return Err(format!("it holds {:?}", files.keys().collect::<Vec<_>>()));
     }
@@ -51,38 +52,58 @@ pub fn check(image: &mut File, expected: &Expected<'_>) -> Result<(), String> {
             return Err(format!("{path} differs between its Rock Ridge and Joliet names"));
         }
         let is_package = path.starts_with("Packages/");
-        if !is_package && sha256_hex(image.read(entry).map_err(|e| e.to_string())?).map_err(|e| e.to_string())? != wanted[path.as_str()] {
+        if !is_package
+            && sha256_hex(image.read(entry).map_err(|e| e.to_string())?).map_err(|e| e.to_string())?
+                != wanted[path.as_str()]
+        {
             return Err(format!("{path} has other content than was written"));
         }
     }
     for package in expected.packages {
         let path = format!("Packages/{}", package.rpm.file_name());
-        check_package(&mut image, &files[&path], package, expected.certificate).map_err(|problem| format!("{path} {problem}"))?;
+        check_package(&mut image, &files[&path], package, expected.certificate)
+            .map_err(|problem| format!("{path} {problem}"))?;
     }
     for (signed, signature) in [("update.xml", "update.xml.asc"), ("repodata/repomd.xml", "repodata/repomd.xml.asc")] {
         let (message, signature) = (content(&mut image, &files[signed])?, content(&mut image, &files[signature])?);
-        let good = Signature::parse(&signature).is_some_and(|signature| expected.certificate.verifies(&message, &signature));
+        let good =
+            Signature::parse(&signature).is_some_and(|signature| expected.certificate.verifies(&message, &signature));
         if !good {
             return Err(format!("the signature of {signed} does not verify"));
         }
     }
-    let document = UpdateDocument::parse(&content(&mut image, &files["update.xml"])?).map_err(|e| format!("update.xml {e}"))?;
+    let document =
+        UpdateDocument::parse(&content(&mut image, &files["update.xml"])?).map_err(|e| format!("update.xml {e}"))?;
     if (document.uuid, &document.label) != (expected.uuid, &expected.spec.label) {
         return Err(format!("update.xml speaks of {} {}", document.label, document.uuid));
     }
     check_group(&mut image, &files, expected.spec)
 }
 
-fn check_package(image: &mut Image<&mut File>, entry: &Entry, package: &Signed, certificate: &Certificate) -> Result<(), String> {
+fn check_package(
+    image: &mut Image<&mut File>,
+    entry: &Entry,
+    package: &Signed,
+    certificate: &Certificate,
+) -> Result<(), String> {
     if u64::from(entry.bytes) != package.length() {
         return Err(format!("has {} bytes instead of {}", entry.bytes, package.length()));
     }
     let (_, header_end) = package.header_range();
     // One byte of payload, so that the package is not taken for a truncated one.
     let mut head = Vec::new();
-    image.read(entry).map_err(|e| e.to_string())?.take(header_end + 1).read_to_end(&mut head).map_err(|e| e.to_string())?;
+    image
+        .read(entry)
+        .map_err(|e| e.to_string())?
+        .take(header_end + 1)
+        .read_to_end(&mut head)
+        .map_err(|e| e.to_string())?;
     let rpm = Rpm::read(Source::memory(&entry.path, head)).map_err(|e| e.to_string())?;
-    let packet = rpm.metadata().signature.get_entry_data_as_binary(rpm::IndexSignatureTag::RPMSIGTAG_RSA).map_err(|e| e.to_string())?;
+    let packet = rpm
+        .metadata()
+        .signature
+        .get_entry_data_as_binary(rpm::IndexSignatureTag::RPMSIGTAG_RSA)
+        .map_err(|e| e.to_string())?;
     let good = Signature::parse(packet).is_some_and(|signature| certificate.verifies(rpm.header(), &signature));
     match good && rpm.header() == package.rpm.header() {
         true => Ok(()),

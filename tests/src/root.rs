@@ -82,7 +82,8 @@ impl Root {
     /// If rpm fails.
     pub fn installed(&self) -> Vec<String> {
         let all = succeed(self.rpm().args(["-qa", "--qf", "%{NAME}-%{VERSION}\\n"]));
-        let mut ours: Vec<String> = all.lines().filter(|name| name.contains("xscontainer")).map(str::to_owned).collect();
+        let mut ours: Vec<String> =
+            all.lines().filter(|name| name.contains("xscontainer")).map(str::to_owned).collect();
         ours.sort();
         ours
     }
@@ -116,7 +117,10 @@ impl Root {
             self.path().display()
         );
         fs::write(&conf, text).expect("written");
-        let mut dnf = command("dnf", ["-y", "--noplugins", "--releasever=7", "--forcearch=x86_64", "--setopt=reposdir=/dev/null"]);
+        let mut dnf = command(
+            "dnf",
+            ["-y", "--noplugins", "--releasever=7", "--forcearch=x86_64", "--setopt=reposdir=/dev/null"],
+        );
         for (option, folder) in [("cachedir", "tmp/cache"), ("logdir", "tmp"), ("persistdir", "tmp/persist")] {
             dnf.arg(format!("--setopt={option}={}", self.path().join(folder).display()));
         }
@@ -179,13 +183,16 @@ impl Drop for Repository {
 
 /// What release packages of hosts provide (xcp-ng-rpms/xcp-ng-release, `xcp-ng-release.spec`).
 fn release_package(product_version: &str) -> Vec<u8> {
-    let mut builder = PackageBuilder::new("xcp-ng-release", product_version, "GPLv2", "noarch", "Stand-in of a release package");
+    let mut builder =
+        PackageBuilder::new("xcp-ng-release", product_version, "GPLv2", "noarch", "Stand-in of a release package");
     builder.using_config(BuildConfig::v4().compression(rpm::CompressionType::Gzip).source_date(1_700_000_000_u32));
     for (name, version) in [("product-version", product_version), ("platform-name", "XCP"), ("xs-presets", "1.3")] {
         builder.provides(Dependency::eq(name, version));
     }
     builder.provides(Dependency::any("/bin/sh"));
-    builder.with_file_contents(product_version, FileOptions::new("/etc/xcp-ng-release").mode(FileMode::regular(0o644))).expect("a file");
+    builder
+        .with_file_contents(product_version, FileOptions::new("/etc/xcp-ng-release").mode(FileMode::regular(0o644)))
+        .expect("a file");
     let mut bytes = Vec::new();
     builder.build().expect("built").write(&mut bytes).expect("written");
     bytes
@@ -206,7 +213,10 @@ impl Keyring {
         fs::set_permissions(keyring.home.path(), Permissions::from_mode(0o700)).expect("set");
         succeed(keyring.gpg().arg("--import").arg(key));
         if trusted {
-            let line = format!("echo {fingerprint}:6: | gpg --homedir {} --batch --import-ownertrust", keyring.home.path().display());
+            let line = format!(
+                "echo {fingerprint}:6: | gpg --homedir {} --batch --import-ownertrust",
+                keyring.home.path().display()
+            );
             succeed(&mut command("sh", ["-c", &line]));
         }
         keyring
@@ -230,4 +240,3 @@ impl Drop for Keyring {
         let _ = outcome(command("gpgconf", ["--homedir"]).arg(self.home.path()).args(["--kill", "all"]));
     }
 }
-

@@ -27,13 +27,18 @@ fn pack(output: &Path) -> Command {
 
 fn pack_without_key(output: &Path) -> Command {
     let mut pack = Command::new(programs::xtask());
-    pack.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--rpm"]).arg(&PAYLOAD.1).arg("--output").arg(output);
+    pack.current_dir(packs::workspace())
+        .args(["pack", "--allow-dirty", "--rpm"])
+        .arg(&PAYLOAD.1)
+        .arg("--output")
+        .arg(output);
     pack
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        fs::read_dir(folder).map(|d| d.map(|e| e.unwrap().file_name().into_string().unwrap()).collect()).unwrap_or_default();
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .map(|d| d.map(|e| e.unwrap().file_name().into_string().unwrap()).collect())
+        .unwrap_or_default();
     names.sort();
     names
 }
@@ -41,7 +46,8 @@ fn names(folder: &Path) -> Vec<String> {
 /// It failed with a code, in one paragraph that names something, and left nothing.
 fn assert_refused(said: &Said, code: i32, named: &[&str], output: &Path) {
     assert_eq!(said.code, Some(code), "{}", said.text);
-    let error = said.text.lines().find(|line| line.starts_with("error: ")).unwrap_or_else(|| panic!("no error: {}", said.text));
+    let error =
+        said.text.lines().find(|line| line.starts_with("error: ")).unwrap_or_else(|| panic!("no error: {}", said.text));
     for name in named {
         assert!(error.contains(name), "{name}: {error}");
     }
@@ -94,7 +100,11 @@ fn a_key_that_gpg_holds_signs_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let home = tempfile::tempdir().unwrap();
     fs::set_permissions(home.path(), Permissions::from_mode(0o700)).unwrap();
-    succeed(command("gpg", ["--batch", "--quiet", "--import"]).arg(packs::key_file("rsa4096")).env("GNUPGHOME", home.path()));
+    succeed(
+        command("gpg", ["--batch", "--quiet", "--import"])
+            .arg(packs::key_file("rsa4096"))
+            .env("GNUPGHOME", home.path()),
+    );
     let clock = |mut pack: Command| {
         // A modified tree takes its version from the clock; let both builds have the same one.
         pack.env("SOURCE_DATE_EPOCH", "1793500000");
@@ -125,14 +135,20 @@ fn a_passphrase_comes_from_a_file_or_the_environment() {
     succeed(locked().args(["--passphrase-env", "MY_PASSPHRASE"]).env("MY_PASSPHRASE", "correct horse"));
     let nothing = folder.path().join("nothing");
     let wrong = outcome(
-        pack_without_key(&nothing).arg("--key").arg(packs::key_file("rsa2048-locked")).args(["--passphrase-env", "W"]).env("W", "wrong"),
+        pack_without_key(&nothing)
+            .arg("--key")
+            .arg(packs::key_file("rsa2048-locked"))
+            .args(["--passphrase-env", "W"])
+            .env("W", "wrong"),
     );
     assert_refused(&wrong, 6, &["rsa2048-locked.asc", "passphrase"], &nothing);
 }
 
 #[test]
 fn unfit_keys_are_refused() {
-    for (key, named) in [("ed25519", "RSA"), ("expired", "expired"), ("signing-subkey", "subkey"), ("no-such-file", "cannot be read")] {
+    for (key, named) in
+        [("ed25519", "RSA"), ("expired", "expired"), ("signing-subkey", "subkey"), ("no-such-file", "cannot be read")]
+    {
         let folder = tempfile::tempdir().unwrap();
         let said = outcome(pack_without_key(folder.path()).arg("--key").arg(packs::key_file(key)));
         assert_refused(&said, 6, &[&format!("{key}.asc"), named], folder.path());
@@ -153,7 +169,8 @@ fn a_development_key_is_made_at_first_use_and_reused() {
     let config = folder.path().join("config");
     let mut fingerprints = Vec::new();
     for _ in 0..2 {
-        let json = stdout_of(pack_without_key(&folder.path().join("out")).arg("--json").env("XDG_CONFIG_HOME", &config));
+        let json =
+            stdout_of(pack_without_key(&folder.path().join("out")).arg("--json").env("XDG_CONFIG_HOME", &config));
         let json: serde_json::Value = serde_json::from_str(&json).unwrap();
         fingerprints.push(json["key"]["fingerprint"].as_str().unwrap().to_owned());
     }
@@ -161,7 +178,10 @@ fn a_development_key_is_made_at_first_use_and_reused() {
     let key = config.join("xscontainer/development-key.asc");
     assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     // The real gpg finds it as the documentation says: RSA-4096, no subkey.
-    let shown = stdout_of(command("gpg", ["--batch", "--with-colons", "--show-keys"]).arg(&key));
+    let home = tempfile::tempdir().unwrap();
+    let shown =
+        stdout_of(command("gpg", ["--batch", "--with-colons", "--show-keys"]).arg(&key).env("GNUPGHOME", home.path()));
+    outcome(command("gpgconf", ["--kill", "all"]).env("GNUPGHOME", home.path()));
     assert!(shown.contains(":4096:1:") && !shown.contains("\nsub:") && !shown.contains("\nssb:"), "{shown}");
 }
 
@@ -229,7 +249,14 @@ fn an_interrupted_build_leaves_nothing() {
     fs::OpenOptions::new().write(true).open(&large).unwrap().set_len(20 << 30).unwrap();
     let mut child = Command::new(programs::xtask());
     child.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--key"]).arg(packs::key_file("rsa4096"));
-    child.arg("--rpm").arg(&large).arg("--output").arg(&output).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    child
+        .arg("--rpm")
+        .arg(&large)
+        .arg("--output")
+        .arg(&output)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut child = child.spawn().unwrap();
     // Once it has read much, it is in the middle.
     let io = format!("/proc/{}/io", child.id());
@@ -261,7 +288,11 @@ fn wrong_usage_is_told() {
 
 /// A clone of this repository, without what is not committed.
 fn cloned(folder: &Path) -> PathBuf {
-    succeed(command("git", ["-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks"]).arg(packs::workspace()).arg(folder));
+    succeed(
+        command("git", ["-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks"])
+            .arg(packs::workspace())
+            .arg(folder),
+    );
     folder.to_path_buf()
 }
 
@@ -286,11 +317,25 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
 
     let home = folder.path().join("home");
     fs::create_dir(&home).unwrap();
-    let rustup = std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| format!("{}/.rustup", std::env::var("HOME").unwrap()).into());
+    let rustup =
+        std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| format!("{}/.rustup", std::env::var("HOME").unwrap()).into());
+    // libfaketime and the compiler's allocator wait for each other for ever: the compiler, whose output knows no time,
+    // keeps the real clock.
+    let cargo = folder.path().join("cargo");
+    let real = std::env::var("CARGO").unwrap();
+    fs::write(&cargo, format!("#!/bin/sh\nunset LD_PRELOAD\nexec '{real}' \"$@\"\n")).unwrap();
+    fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
     // Three days ago, with other habits.
+    // (Files keep the times that they have.)
     let mut other = command("faketime", ["-f", "-3d", "sh", "-c", "umask 077; exec \"$@\"", "sh"]);
     other.arg(programs::xtask()).env("HOME", &home).env("CARGO_HOME", home.join("cargo")).env("RUSTUP_HOME", rustup);
-    other.env("TZ", "Asia/Tokyo").env("LANG", "de_DE.UTF-8").env("CARGO_BUILD_JOBS", "1").env("RUSTFLAGS", "-Cdebuginfo=2");
+    other
+        .env("CARGO", cargo)
+        .env("NO_FAKE_STAT", "1")
+        .env("TZ", "Asia/Tokyo")
+        .env("LANG", "de_DE.UTF-8")
+        .env("CARGO_BUILD_JOBS", "1")
+        .env("RUSTFLAGS", "-Cdebuginfo=2");
     let second = build_clone(&there, &mut other);
     assert!(first == second, "the images differ: {} and {} bytes", first.len(), second.len());
 }
@@ -303,7 +348,12 @@ fn a_modified_tree_is_refused_unless_allowed() {
     let output = folder.path().join("out");
     let mut pack = Command::new(programs::xtask());
     pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    pack.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--rpm").arg(&PAYLOAD.1).arg("--output").arg(&output);
+    pack.args(["pack", "--key"])
+        .arg(packs::key_file("rsa4096"))
+        .arg("--rpm")
+        .arg(&PAYLOAD.1)
+        .arg("--output")
+        .arg(&output);
     let said = outcome(&mut pack);
     assert_refused(&said, 5, &["uncommitted", "spec/stray", "--allow-dirty"], &output);
 }
@@ -313,7 +363,8 @@ fn a_spec_with_a_mistake_is_named_with_file_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let clone = cloned(&folder.path().join("clone"));
     let spec = clone.join("spec/pack.toml");
-    fs::write(&spec, fs::read_to_string(&spec).unwrap().replace("label = \"xscontainer\"", "label = \"xs container\"")).unwrap();
+    fs::write(&spec, fs::read_to_string(&spec).unwrap().replace("label = \"xscontainer\"", "label = \"xs container\""))
+        .unwrap();
     let output = folder.path().join("out");
     let mut pack = Command::new(programs::xtask());
     pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
@@ -328,7 +379,8 @@ fn a_spec_with_a_mistake_is_named_with_file_and_key() {
 fn a_version_that_was_released_already_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let clone = cloned(&folder.path().join("clone"));
-    let released = "[[release]]\nversion = \"11.0.0\"\nuuid = \"0ce0c2b3-4f11-5c53-9dda-674c694980e1\"\ndate = \"2026-12-01\"\n";
+    let released =
+        "[[release]]\nversion = \"11.0.0\"\nuuid = \"0ce0c2b3-4f11-5c53-9dda-674c694980e1\"\ndate = \"2026-12-01\"\n";
     fs::write(clone.join("spec/released.toml"), released).unwrap();
     let git = |arguments: &[&str]| {
         let identity = ["-c", "user.name=lab", "-c", "user.email=lab@localhost"];
@@ -339,7 +391,12 @@ fn a_version_that_was_released_already_is_refused() {
     let output = folder.path().join("out");
     let mut pack = Command::new(programs::xtask());
     pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    pack.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--rpm").arg(&PAYLOAD.1).arg("--output").arg(&output);
+    pack.args(["pack", "--key"])
+        .arg(packs::key_file("rsa4096"))
+        .arg("--rpm")
+        .arg(&PAYLOAD.1)
+        .arg("--output")
+        .arg(&output);
     let said = outcome(&mut pack);
     assert_refused(&said, 5, &["11.0.0", "was released on 2026-12-01", "would ignore"], &output);
 }

@@ -85,7 +85,10 @@ fn a_host_that_is_too_old_refuses_with_the_version_it_lacks() {
     root.trust(&FIRST.pack.key.path);
     let repository = Repository::serve(&FIRST.tree);
     let said = root.dnf(&repository, &["install", "control-xscontainer"]).fail();
-    assert!(said.contains("nothing provides product-version >= 8.2.0 needed by control-xscontainer-11.0.0-1.noarch"), "{said}");
+    assert!(
+        said.contains("nothing provides product-version >= 8.2.0 needed by control-xscontainer-11.0.0-1.noarch"),
+        "{said}"
+    );
     assert_eq!(root.installed(), Vec::<String>::new());
 }
 
@@ -142,7 +145,9 @@ fn an_unsigned_package_is_refused() {
         succeed(command("rpmsign", ["--delsign"]).arg(package));
         fs::remove_dir_all(tree.join("repodata")).unwrap();
         fs::copy(FIRST.tree.join("repodata/comps.xml"), tree.join("comps.xml")).unwrap();
-        succeed(command("createrepo_c", ["-q", "--general-compress-type=gz", "--no-database", "-g", "comps.xml"]).arg(tree));
+        succeed(
+            command("createrepo_c", ["-q", "--general-compress-type=gz", "--no-database", "-g", "comps.xml"]).arg(tree),
+        );
         sign(&tree.join("repodata/repomd.xml"));
     });
     let said = refused(folder.path(), "control-xscontainer");
@@ -175,7 +180,8 @@ fn removal_leaves_nothing() {
     fs::write(root.path().join("var/log/xscontainer.log.1"), "a line\n").unwrap();
     erase(&root);
     // The host's own folders: XAPI makes /var/update/applied on every host, rpm leaves parents of what it removes.
-    let left: Vec<String> = root.files().into_iter().filter(|file| !before.contains(file) && !root.path().join(file).is_dir()).collect();
+    let left: Vec<String> =
+        root.files().into_iter().filter(|file| !before.contains(file) && !root.path().join(file).is_dir()).collect();
     let expected = ["./etc/pki/rpm-gpg/RPM-GPG-KEY-xscontainer"];
     assert_eq!(left, expected);
 }
@@ -200,10 +206,11 @@ fn the_removal_script_removes_everything_and_says_what_remains_while_xapi_is_dow
 #[test]
 fn in_the_chroot_of_the_host_installer_nothing_is_started_and_nothing_fails() {
     let root = Root::of_release("8.2.1");
-    let packages: Vec<_> = ["control-xscontainer-11.0.0-1.noarch", "update-xscontainer-11.0.0-1.noarch", "xscontainer-11.0.0-1.x86_64"]
-        .iter()
-        .map(|name| FIRST.tree.join(format!("Packages/{name}.rpm")))
-        .collect();
+    let packages: Vec<_> =
+        ["control-xscontainer-11.0.0-1.noarch", "update-xscontainer-11.0.0-1.noarch", "xscontainer-11.0.0-1.x86_64"]
+            .iter()
+            .map(|name| FIRST.tree.join(format!("Packages/{name}.rpm")))
+            .collect();
     let said = succeed(root.rpm().arg("-ivh").args(&packages));
     assert!(!said.contains("fail") && !said.contains("systemctl"), "{said}");
     assert!(stamp(&root, &FIRST));
@@ -230,7 +237,10 @@ fn on_a_running_host_the_service_is_started_once_restarted_once_and_stopped_at_t
     // No preset: whether it is enabled is the administrator's choice.
     assert_eq!(root.systemctl_calls(), ["daemon-reload".into(), format!("try-restart {service}")]);
     erase(&root);
-    assert_eq!(root.systemctl_calls(), [format!("--no-reload disable {service}"), format!("stop {service}"), "daemon-reload".into()]);
+    assert_eq!(
+        root.systemctl_calls(),
+        [format!("--no-reload disable {service}"), format!("stop {service}"), "daemon-reload".into()]
+    );
 }
 
 #[test]
@@ -275,7 +285,9 @@ fn it_replaces_the_original_in_place_and_restarts_its_service() {
 fn original_package() -> Vec<u8> {
     use rpm::{BuildConfig, CompressionType, FileMode, FileOptions, PackageBuilder};
     let mut builder = PackageBuilder::new("xscontainer", "10.0.4", "BSD", "noarch", "The original");
-    builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip).source_date(1_600_000_000_u32)).release("1");
+    builder
+        .using_config(BuildConfig::v4().compression(CompressionType::Gzip).source_date(1_600_000_000_u32))
+        .release("1");
     for (path, mode) in [
         ("/usr/bin/xscontainer-monitor", 0o755),
         ("/usr/bin/xscontainer-prepare-vm", 0o755),

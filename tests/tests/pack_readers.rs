@@ -111,7 +111,17 @@ fn rpm_reads_what_the_packages_are() {
 
 #[test]
 fn rpm_lists_the_files_with_owner_and_mode() {
-    let list = |package: usize| stdout_of(&mut command("rpm", ["-qp", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\\n]", &packages()[package]]));
+    let list = |package: usize| {
+        stdout_of(&mut command(
+            "rpm",
+            [
+                "-qp",
+                "--qf",
+                "[%{FILEMODES:perms} %{FILEUSERNAME}:%{FILEGROUPNAME} %{FILENAMES}\\n]",
+                &packages()[package],
+            ],
+        ))
+    };
     let uuid = PACK.pack.uuid;
     assert_eq!(
         list(0),
@@ -135,7 +145,10 @@ fn every_package_needs_only_what_rpm_4_11_has() {
         let requires = stdout_of(&mut command("rpm", ["-qpR", &package]));
         for feature in requires.lines().filter(|line| line.starts_with("rpmlib(")) {
             let name = feature.split([' ', ')']).next().unwrap();
-            assert!(["rpmlib(CompressedFileNames", "rpmlib(FileDigests", "rpmlib(PayloadFilesHavePrefix"].contains(&name), "{feature}");
+            assert!(
+                ["rpmlib(CompressedFileNames", "rpmlib(FileDigests", "rpmlib(PayloadFilesHavePrefix"].contains(&name),
+                "{feature}"
+            );
         }
         // The agent is static: nothing of the build machine's C library.
         assert!(!requires.contains("libc.so"), "{requires}");
@@ -162,7 +175,10 @@ fn createrepo(folder: &Path, comps: &Path) {
     let epoch = packs::EPOCH.to_string();
     let touch = format!("find '{}' -name '*.rpm' -exec touch -d @{epoch} {{}} +", folder.display());
     succeed(&mut command("sh", ["-c", &touch]));
-    let mut create = command("createrepo_c", ["-s", "sha256", "--simple-md-filenames", "--no-database", "--general-compress-type=gz"]);
+    let mut create = command(
+        "createrepo_c",
+        ["-s", "sha256", "--simple-md-filenames", "--no-database", "--general-compress-type=gz"],
+    );
     succeed(create.args(["--revision", &epoch, "--set-timestamp-to-revision", "-g"]).arg(comps).arg(folder));
 }
 
@@ -172,7 +188,8 @@ fn assert_same_repodata(tree: &Path) {
     succeed(command("cp", ["-r"]).arg(tree.join("Packages")).arg(folder.path()));
     createrepo(folder.path(), &tree.join("repodata/comps.xml"));
     for name in ["primary.xml.gz", "filelists.xml.gz", "other.xml.gz", "comps.xml"] {
-        let (ours, theirs) = (canonical(&tree.join("repodata").join(name)), canonical(&folder.path().join("repodata").join(name)));
+        let (ours, theirs) =
+            (canonical(&tree.join("repodata").join(name)), canonical(&folder.path().join("repodata").join(name)));
         assert!(ours == theirs, "{name} differs:\n{}", difference(&ours, &theirs));
     }
     let kinds = |file: &Path| {

@@ -28,15 +28,29 @@ pub(crate) fn build(root: &Path, spec: &PackSpec, source: &Source, terminal: &Te
     let staged = folder.join("root");
     agent::stage(spec, &|name| programs.join(name), source.epoch.into(), &staged)?;
     let metadata = folder.join("generate-rpm.toml");
-    fs::write(&metadata, agent::generate_rpm_metadata(spec, &source.version, &staged)).map_err(|e| Error::output(&metadata, &e))?;
+    fs::write(&metadata, agent::generate_rpm_metadata(spec, &source.version, &staged))
+        .map_err(|e| Error::output(&metadata, &e))?;
     let payload = &spec.payload;
     let rpm = folder.join(format!("{}-{}-{}.x86_64.rpm", payload.name, source.version, payload.release));
     let mut generate = Command::new(tool);
-    generate.current_dir(root).args(["--package", "agent", "--target", TARGET, "--payload-compress", "gzip", "--auto-req", "no"]);
+    generate.current_dir(root).args([
+        "--package",
+        "agent",
+        "--target",
+        TARGET,
+        "--payload-compress",
+        "gzip",
+        "--auto-req",
+        "no",
+    ]);
     generate.arg("--source-date").arg(source.epoch.to_string());
     generate.arg("--metadata-overwrite").arg(&metadata).arg("--output").arg(&rpm);
     tools::run(&mut generate, "cargo generate-rpm", "Its message above says why")?;
-    terminal.detail(format_args!("{}, {}", rpm.strip_prefix(root).unwrap_or(&rpm).display(), terminal::size(file_size(&rpm))));
+    terminal.detail(format_args!(
+        "{}, {}",
+        rpm.strip_prefix(root).unwrap_or(&rpm).display(),
+        terminal::size(file_size(&rpm))
+    ));
     Ok(rpm)
 }
 
@@ -69,8 +83,9 @@ fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Term
 fn fix_environment(build: &mut Command) {
     for (name, _) in env::vars_os() {
         let shown = name.to_string_lossy();
-        let changes_code = ["CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_"].iter().any(|prefix| shown.starts_with(prefix))
-            || ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_INCREMENTAL"].contains(&&*shown);
+        let changes_code =
+            ["CARGO_PROFILE_", "CARGO_TARGET_", "CARGO_UNSTABLE_"].iter().any(|prefix| shown.starts_with(prefix))
+                || ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_INCREMENTAL"].contains(&&*shown);
         if changes_code {
             build.env_remove(&name);
         }
@@ -88,7 +103,9 @@ fn rustc_flags(root: &Path) -> Vec<String> {
         }
     };
     let home = env::var_os("HOME").map(PathBuf::from);
-    let in_home = |variable: &str, folder: &str| env::var_os(variable).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(folder)));
+    let in_home = |variable: &str, folder: &str| {
+        env::var_os(variable).map(PathBuf::from).or_else(|| Some(home.as_ref()?.join(folder)))
+    };
     if let Some(rustup) = in_home("RUSTUP_HOME", ".rustup") {
         remap(rustup, "/rustup");
     }

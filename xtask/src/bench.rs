@@ -86,7 +86,12 @@ impl Runner {
         let (sh, topdir) = (&self.sh, format!("_topdir {}", self.folder.display()));
         let file = format!("{name}.spec");
         sh.write_file(&file, spec)?;
-        cmd!(sh, "rpmbuild -bb --quiet --define {topdir} --define").arg(format!("_binary_payload {payload}")).arg(file).quiet().ignore_stderr().run()?;
+        cmd!(sh, "rpmbuild -bb --quiet --define {topdir} --define")
+            .arg(format!("_binary_payload {payload}"))
+            .arg(file)
+            .quiet()
+            .ignore_stderr()
+            .run()?;
         Ok(())
     }
 
@@ -96,7 +101,12 @@ impl Runner {
         let output = self.folder.join("ours");
         let _ = fs::remove_dir_all(&output);
         let since = Instant::now();
-        let peak = cmd!(sh, "/usr/bin/time -q -f %M {xtask} pack --quiet --allow-dirty --key {key} --rpm {payload} --output {output}").quiet().read_stderr()?;
+        let peak = cmd!(
+            sh,
+            "/usr/bin/time -q -f %M {xtask} pack --quiet --allow-dirty --key {key} --rpm {payload} --output {output}"
+        )
+        .quiet()
+        .read_stderr()?;
         let took = since.elapsed();
         Ok((took, peak.trim().parse().with_context(|| format!("time said {peak:?}"))?))
     }
@@ -111,13 +121,21 @@ impl Runner {
         cmd!(sh, "cp {payload} {packages}").quiet().run()?;
         let since = Instant::now();
         for name in ["update-bench", "control-bench"] {
-            let spec = format!("Name: {name}\nVersion: 1\nRelease: 1\nSummary: Helper\nLicense: MIT\nBuildArch: noarch\n%description\nHelper\n%files\n");
+            let spec = format!(
+                "Name: {name}\nVersion: 1\nRelease: 1\nSummary: Helper\nLicense: MIT\nBuildArch: noarch\n%description\nHelper\n%files\n"
+            );
             self.rpmbuild(name, &spec, "w9.gzdio")?;
             let built = self.folder.join(format!("RPMS/noarch/{name}-1-1.noarch.rpm"));
             cmd!(sh, "cp {built} {packages}").quiet().run()?;
         }
         let rpms: Vec<PathBuf> = sh.read_dir(&packages)?;
-        cmd!(sh, "rpmsign --define").arg("_gpg_name rsa4096").arg("--addsign").args(rpms).quiet().ignore_stdout().run()?;
+        cmd!(sh, "rpmsign --define")
+            .arg("_gpg_name rsa4096")
+            .arg("--addsign")
+            .args(rpms)
+            .quiet()
+            .ignore_stdout()
+            .run()?;
         sh.write_file(tree.join("update.xml"), "<update/>")?;
         cmd!(sh, "createrepo_c --quiet --general-compress-type=gz --no-database {tree}").quiet().run()?;
         for file in ["update.xml", "repodata/repomd.xml"] {

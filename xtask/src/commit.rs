@@ -20,10 +20,16 @@ pub(crate) struct Source {
 pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Result<Source> {
     let Some(head) = git(root, &["log", "-1", "--format=%ct %h"])? else {
         let commit = Commit { time: time_of_build(), modified: true };
-        return describe(PackVersion::of_commit(released, &commit)?, commit.time, "no git here: a tree of unknown state".into());
+        return describe(
+            PackVersion::of_commit(released, &commit)?,
+            commit.time,
+            "no git here: a tree of unknown state".into(),
+        );
     };
     let (time, hash) = head.split_once(' ').unwrap_or((&head, ""));
-    let time: u64 = time.parse().map_err(|_| Error::tool("git", format!("gave {head:?} for the time of the commit"), "Check `git log -1`"))?;
+    let time: u64 = time
+        .parse()
+        .map_err(|_| Error::tool("git", format!("gave {head:?} for the time of the commit"), "Check `git log -1`"))?;
     let changes = git(root, &["status", "--porcelain"])?.unwrap_or_default();
     if let Some(first) = changes.lines().next() {
         if !allow_dirty {
@@ -36,17 +42,27 @@ pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Res
         }
         // Two builds of a modified tree differ: each gets a version of its own, which rises.
         let commit = Commit { time: time_of_build(), modified: true };
-        return describe(PackVersion::of_commit(released, &commit)?, commit.time, format!("commit {hash} with uncommitted changes"));
+        return describe(
+            PackVersion::of_commit(released, &commit)?,
+            commit.time,
+            format!("commit {hash} with uncommitted changes"),
+        );
     }
-    let tags = git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.unwrap_or_default();
+    let tags =
+        git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.unwrap_or_default();
     match tags.lines().next().and_then(|tag| tag.strip_prefix('v')) {
         Some(version) => describe(PackVersion::new(version)?, time, format!("release {version}, commit {hash}")),
-        None => describe(PackVersion::of_commit(released, &Commit { time, modified: false })?, time, format!("commit {hash}")),
+        None => describe(
+            PackVersion::of_commit(released, &Commit { time, modified: false })?,
+            time,
+            format!("commit {hash}"),
+        ),
     }
 }
 
 fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
-    let epoch = u32::try_from(time).map_err(|_| Error::version(&version, "its commit lies after 2106", "Correct the commit's date"))?;
+    let epoch = u32::try_from(time)
+        .map_err(|_| Error::version(&version, "its commit lies after 2106", "Correct the commit's date"))?;
     Ok(Source { version, epoch, what })
 }
 
@@ -65,12 +81,18 @@ fn time_of_build() -> u64 {
 fn git(root: &Path, arguments: &[&str]) -> Result<Option<String>> {
     let output = Command::new("git").arg("-C").arg(root).args(["-c", "safe.directory=*"]).args(arguments).output();
     match output {
-        Ok(output) if output.status.success() => Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())),
+        Ok(output) if output.status.success() => {
+            Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
+        }
         Ok(_) if !root.join(".git").exists() => Ok(None),
         Ok(output) => {
             let stderr = String::from_utf8_lossy(&output.stderr);
             let said = stderr.lines().next().unwrap_or("no message");
-            Err(Error::tool("git", format!("`git {}` failed: {said}", arguments.join(" ")), "The version comes from the commit: make one, or repair the repository"))
+            Err(Error::tool(
+                "git",
+                format!("`git {}` failed: {said}", arguments.join(" ")),
+                "The version comes from the commit: make one, or repair the repository",
+            ))
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(Error::tool("git", format!("cannot be run: {e}"), "Repair its installation")),

@@ -48,6 +48,7 @@ fn is_there(package: &str) -> bool {
             return true;
         }
     }
-    let query = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).stderr(Stdio::null()).output();
+    let query =
+        Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status}", package]).stderr(Stdio::null()).output();
     query.is_ok_and(|output| output.stdout == b"installed")
 }

@@ -21,31 +21,42 @@ pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer
     let Some(file) = &flags.key else {
         let folder = config_folder()?;
         let key = development_key(&folder, now, &mut |path| {
-            terminal.step_of_program("development key", &format!("making {}, once; it takes a few seconds", path.display()));
+            terminal.step_of_program(
+                "development key",
+                &format!("making {}, once; it takes a few seconds", path.display()),
+            );
         })?;
         return Ok(Box::new(key));
     };
     let name = file.display().to_string();
-    let armored = fs::read_to_string(file)
-        .map(Zeroizing::new)
-        .map_err(|e| Error::key(&name, format!("cannot be read: {e}"), "Check the path; the file must hold one armored secret key"))?;
+    let armored = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
+        Error::key(&name, format!("cannot be read: {e}"), "Check the path; the file must hold one armored secret key")
+    })?;
     Ok(Box::new(SoftwareKey::parse(&armored, &name, now, &mut || passphrase(flags, &name))?))
 }
 
 fn passphrase(flags: &Pack, key: &str) -> Result<Zeroizing<String>> {
     if let Some(file) = &flags.passphrase_file {
-        let text = fs::read_to_string(file)
-            .map(Zeroizing::new)
-            .map_err(|e| Error::key(key, format!("its passphrase file {} cannot be read: {e}", file.display()), "Check the path"))?;
+        let text = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
+            Error::key(key, format!("its passphrase file {} cannot be read: {e}", file.display()), "Check the path")
+        })?;
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     if let Some(name) = &flags.passphrase_env {
-        return env::var(name)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::key(key, format!("the environment variable {name} has no passphrase"), "Set it, or use --passphrase-file"));
+        return env::var(name).map(Zeroizing::new).map_err(|_| {
+            Error::key(
+                key,
+                format!("the environment variable {name} has no passphrase"),
+                "Set it, or use --passphrase-file",
+            )
+        });
     }
     interrupt::prompt(&format!("Passphrase of {key}: ")).map(Zeroizing::new).map_err(|e| {
-        Error::key(key, format!("is locked, and its passphrase cannot be asked for: {e}"), "Give --passphrase-file or --passphrase-env")
+        Error::key(
+            key,
+            format!("is locked, and its passphrase cannot be asked for: {e}"),
+            "Give --passphrase-file or --passphrase-env",
+        )
     })
 }
 
@@ -54,6 +65,10 @@ fn config_folder() -> Result<PathBuf> {
     let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")));
     base.map(|base| base.join("xscontainer")).ok_or_else(|| {
-        Error::key("for development", "has no place: neither XDG_CONFIG_HOME nor HOME is set", "Set HOME, or give --key FILE")
+        Error::key(
+            "for development",
+            "has no place: neither XDG_CONFIG_HOME nor HOME is set",
+            "Set HOME, or give --key FILE",
+        )
     })
 }

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
 
 /// The root of the workspace: of the one that cargo runs this for, else of the one that it was compiled in.
 fn root() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let manifest =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     manifest.parent().map_or_else(PathBuf::new, Path::to_path_buf)
 }

@@ -61,7 +61,12 @@ fn print_table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack
     println!("  hosts      {}", requirements.join(", "));
     println!("\n  {:<68} {:>10} {:>12}", "on the ISO", "size", "in dom0");
     for package in &pack.packages {
-        println!("  {:<68} {:>10} {:>12}", package.file, terminal::size(package.size), terminal::size(package.installed_size));
+        println!(
+            "  {:<68} {:>10} {:>12}",
+            package.file,
+            terminal::size(package.size),
+            terminal::size(package.installed_size)
+        );
     }
     println!("\n  {:<68} {:>10}", "written", "size");
     for file in [&pack.iso, &pack.checksum, &pack.key] {
@@ -74,7 +79,13 @@ fn print_table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack
     by_hand.iter().for_each(|command| println!("  {command}"));
 }
 
-fn as_json(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built, steps: &[(String, Duration)]) -> serde_json::Value {
+fn as_json(
+    spec: &PackSpec,
+    version: &PackVersion,
+    signer: &dyn Signer,
+    pack: &Built,
+    steps: &[(String, Duration)],
+) -> serde_json::Value {
     let certificate = signer.certificate();
     json!({
         "label": spec.label,

@@ -120,7 +120,9 @@ fn check_style(sh: &Shell) -> anyhow::Result<()> {
         Err(_) => eprintln!("rustfmt is not installed: format not checked (rustup component add rustfmt)"),
     }
     match cmd!(sh, "cargo clippy --version").quiet().ignore_stderr().ignore_stdout().run() {
-        Ok(()) => cmd!(sh, "cargo clippy --workspace --all-targets --features lab/lab --quiet -- -D warnings").quiet().run()?,
+        Ok(()) => cmd!(sh, "cargo clippy --workspace --all-targets --features lab/lab --quiet -- -D warnings")
+            .quiet()
+            .run()?,
         Err(_) => eprintln!("clippy is not installed: lints not checked (rustup component add clippy)"),
     }
     Ok(())

@@ -28,12 +28,18 @@ impl Tool {
         if let Some(found) = [own.clone(), self.name.into()].into_iter().find(|program| self.is_version_of(program)) {
             return Ok(found);
         }
-        terminal.step_of_program("tool", &format!("cargo install {} {}, once; it takes some minutes", self.name, self.version));
+        terminal.step_of_program(
+            "tool",
+            &format!("cargo install {} {}, once; it takes some minutes", self.name, self.version),
+        );
         let mut install = cargo(root);
         install.args(["install", self.name, "--version", self.version, "--locked", "--force", "--root"]).arg(&folder);
         install.env("CARGO_TARGET_DIR", root.join("target/tools/build"));
         // A tool that runs for seconds need not be optimised for minutes.
-        install.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1").env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+        install
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         if terminal.is_quiet() {
             install.arg("--quiet");
         }
@@ -43,7 +49,9 @@ impl Tool {
 
     fn is_version_of(&self, program: &Path) -> bool {
         let output = Command::new(program).arg("--version").stderr(Stdio::null()).output();
-        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == self.version))
+        output.is_ok_and(|output| {
+            String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == self.version)
+        })
     }
 }
 

@@ -151,7 +151,7 @@ impl Follower {
             none => none.insert(Session::login(&self.socket).await?),
         };
         if !host_known {
-            self.host = Some(own_host(session, &self.host_uuid).await?);
+            self.host = Some(own_host(session, &self.socket, &self.host_uuid).await?);
         }
         if self.token.is_empty() || session.losses() != self.losses {
             self.token.clear();
@@ -200,8 +200,15 @@ impl Follower {
     }
 }
 
-async fn own_host(session: &mut Session, uuid: &HostUuid) -> Result<HostRef, Error> {
-    session.call("host.get_by_uuid", &[Value::from(uuid.as_str())]).await
+/// Our host, in a new session if XAPI does not know the kept one. XAPI may forget sessions when it restarts (they are
+/// `PersistNothing` in xen-api ocaml/idl/datamodel.ml); as it answers again, that is no reason for another pause.
+async fn own_host(session: &mut Session, socket: &Path, uuid: &HostUuid) -> Result<HostRef, Error> {
+    let (method, params) = ("host.get_by_uuid", [Value::from(uuid.as_str())]);
+    match session.call(method, &params).await {
+        Err(error) if error.is_session_invalid() => *session = Session::login(socket).await?,
+        result => return result,
+    }
+    session.call(method, &params).await
 }
 
 async fn poll(session: &mut Session, token: &str) -> Result<Batch, Error> {

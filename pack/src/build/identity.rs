@@ -18,7 +18,14 @@ const NAMESPACE: Uuid = uuid!("6f3d7e0c-5a0b-4c58-9d0e-2f6f4f1c9a11");
 const BUILDER: u32 = 1;
 
 /// The uuid of a pack.
-pub(super) fn uuid(spec: &PackSpec, version: &PackVersion, certificate: &Certificate, epoch: u32, payloads: &[Rpm], digests: &[PayloadDigests]) -> Uuid {
+pub(super) fn uuid(
+    spec: &PackSpec,
+    version: &PackVersion,
+    certificate: &Certificate,
+    epoch: u32,
+    payloads: &[Rpm],
+    digests: &[PayloadDigests],
+) -> Uuid {
     let spec = serde_json::to_vec(spec).expect("a spec is plain data");
     let mut name = format!(
         "builder {BUILDER}\nspec {}\nversion {version}\nkey {}\ntime {epoch}\n",

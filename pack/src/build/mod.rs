@@ -129,11 +129,20 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
 }
 
 /// Signs everything that exists before the image: the packages' headers and `update.xml`.
-fn sign(request: &Request<'_>, packages: &[&Rpm], digests: &[&PayloadDigests], document: &[u8]) -> Result<(Vec<Signed>, Signature)> {
+fn sign(
+    request: &Request<'_>,
+    packages: &[&Rpm],
+    digests: &[&PayloadDigests],
+    document: &[u8],
+) -> Result<(Vec<Signed>, Signature)> {
     let messages: Vec<&[u8]> = packages.iter().map(|rpm| rpm.header()).chain([document]).collect();
     let mut signatures = sign_checked(request, &messages)?;
     let document_signature = signatures.pop().expect("one signature for each message");
-    let signed = packages.iter().zip(digests).zip(&signatures).map(|((rpm, digests), signature)| Signed::new(rpm, digests, signature.packet()));
+    let signed = packages
+        .iter()
+        .zip(digests)
+        .zip(&signatures)
+        .map(|((rpm, digests), signature)| Signed::new(rpm, digests, signature.packet()));
     Ok((signed.collect::<Result<_>>()?, document_signature))
 }
 
@@ -159,7 +168,11 @@ fn write_image(
     let signatures = ["update.xml", "update.xml.asc", "repodata/repomd.xml.asc"].map(String::from);
     let names = signatures.into_iter().chain(metadata).chain(signed.iter().map(package_path));
     let tree = Tree::new(names.map(|name| (name, 0o644))).map_err(|e| {
-        Error::payload(&spec.folder.join("pack.toml"), format!("the image cannot hold these file names: {e}"), "Shorten the names of packages or label")
+        Error::payload(
+            &spec.folder.join("pack.toml"),
+            format!("the image cannot hold these file names: {e}"),
+            "Shorten the names of packages or label",
+        )
     })?;
     let modified = UnixSeconds::new(epoch.into()).expect("32 bits of seconds end in 2106, which ISO 9660 can say");
     let volume = Volume { id: &volume_id(&spec.label), application: "", publisher: "", modified };
@@ -183,7 +196,8 @@ fn write_image(
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let comps = update::comps(&spec.label);
     let repodata = update::repodata(&entries, &comps, epoch);
-    let [repomd_signature] = <[Signature; 1]>::try_from(sign_checked(request, &[repodata.repomd()])?).expect("one signature for one message");
+    let [repomd_signature] = <[Signature; 1]>::try_from(sign_checked(request, &[repodata.repomd()])?)
+        .expect("one signature for one message");
     let (document_asc, repomd_asc) = (document_signature.armored(), repomd_signature.armored());
     let small = [
         ("update.xml", document),
@@ -202,12 +216,16 @@ fn write_image(
 fn write_failed(image: &Path, error: WriteError) -> Error {
     match error {
         WriteError::Output { source, .. } => Error::output(image, &source),
-        WriteError::Source { path, source } => {
-            Error::payload(Path::new(&path), format!("cannot be read: {source}"), "Leave the payload alone during a build")
-        }
-        WriteError::TooLarge { path, limit } => {
-            Error::payload(Path::new(&path), format!("is larger than {limit} bytes, the most for a file on an ISO 9660 image"), "Split it")
-        }
+        WriteError::Source { path, source } => Error::payload(
+            Path::new(&path),
+            format!("cannot be read: {source}"),
+            "Leave the payload alone during a build",
+        ),
+        WriteError::TooLarge { path, limit } => Error::payload(
+            Path::new(&path),
+            format!("is larger than {limit} bytes, the most for a file on an ISO 9660 image"),
+            "Split it",
+        ),
         other => Error::output(image, &std::io::Error::other(other)),
     }
 }

@@ -56,7 +56,11 @@ impl Output {
     }
 
     /// Gives every file its name: the image last, so that an image never stands beside another's key or checksum.
-    pub(super) fn publish(self, sha256: &str, key: (NamedTempFile, PathBuf)) -> Result<(OutputFile, OutputFile, OutputFile)> {
+    pub(super) fn publish(
+        self,
+        sha256: &str,
+        key: (NamedTempFile, PathBuf),
+    ) -> Result<(OutputFile, OutputFile, OutputFile)> {
         let Output { folder, path, image } = self;
         let checksum_path = PathBuf::from(format!("{}.sha256", path.display()));
         let name = path.file_name().expect("the image has a name").to_string_lossy();
@@ -71,7 +75,11 @@ impl Output {
 
 /// A temporary file that will be readable for everyone, whatever the umask: packs are to be shared.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(".pack-").suffix(".partial").permissions(Permissions::from_mode(0o644)).tempfile_in(folder)
+    tempfile::Builder::new()
+        .prefix(".pack-")
+        .suffix(".partial")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
 }
 
 fn small(folder: &Path, content: &str) -> io::Result<NamedTempFile> {

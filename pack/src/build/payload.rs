@@ -20,7 +20,11 @@ pub(super) fn read(spec: &PackSpec, files: &[PathBuf]) -> Result<Vec<Rpm>> {
         let rpm = Rpm::read(source)?;
         el7::check(&rpm)?;
         if ["update", "control"].iter().any(|kind| rpm.name() == format!("{kind}-{}", spec.label)) {
-            return Err(Error::payload(file, format!("has the name {}, which the builder gives to a package of its own", rpm.name()), "Leave it out, or rename it"));
+            return Err(Error::payload(
+                file,
+                format!("has the name {}, which the builder gives to a package of its own", rpm.name()),
+                "Leave it out, or rename it",
+            ));
         }
         if let Some(twin) = payloads.iter().find(|other| other.name() == rpm.name()) {
             return Err(Error::payload(
@@ -53,11 +57,15 @@ pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<Paylo
     let results = digest::in_parallel(&jobs, |job| match job {
         Job::ContentMd5(rpm) => {
             let stream = Watched::new(rpm.source().read_from(rpm.header_offset()), total, progress);
-            digest::of::<Md5>(stream).map(|md5| Done::ContentMd5(md5.finalize().into())).map_err(|e| unreadable(rpm, &e))
+            digest::of::<Md5>(stream)
+                .map(|md5| Done::ContentMd5(md5.finalize().into()))
+                .map_err(|e| unreadable(rpm, &e))
         }
         Job::PayloadSha256(rpm) => {
             let stream = Watched::new(rpm.source().read_from(rpm.payload_offset()), total, progress);
-            digest::of::<Sha256>(stream).map(|sha| Done::PayloadSha256(sha.finalize().into())).map_err(|e| unreadable(rpm, &e))
+            digest::of::<Sha256>(stream)
+                .map(|sha| Done::PayloadSha256(sha.finalize().into()))
+                .map_err(|e| unreadable(rpm, &e))
         }
     });
     let results = results.into_iter().collect::<Result<Vec<_>>>()?;
@@ -73,7 +81,11 @@ pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<Paylo
 }
 
 fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {
-    Error::payload(rpm.source().name(), format!("cannot be read: {error}"), "Check the disk, and leave the file alone during a build")
+    Error::payload(
+        rpm.source().name(),
+        format!("cannot be read: {error}"),
+        "Check the disk, and leave the file alone during a build",
+    )
 }
 
 /// A stream whose reader is told of its progress, and that ends with an error when the user stops the build.

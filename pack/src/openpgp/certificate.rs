@@ -25,7 +25,9 @@ impl Certificate {
     pub fn parse(armored: &str, name: &str, now: u64) -> Result<Certificate> {
         let keys = SignedPublicKey::from_armor_many(armored.as_bytes())
             .and_then(|(keys, _)| keys.collect::<pgp::errors::Result<Vec<_>>>())
-            .map_err(|_| Error::key(name, "is not an armored OpenPGP public key", "Export it with `gpg --armor --export`"))?;
+            .map_err(|_| {
+                Error::key(name, "is not an armored OpenPGP public key", "Export it with `gpg --armor --export`")
+            })?;
         let [key] = <[SignedPublicKey; 1]>::try_from(keys).map_err(|keys| {
             Error::key(name, format!("stands for {} keys", keys.len()), "Name one key by its full fingerprint")
         })?;
@@ -63,9 +65,15 @@ impl Certificate {
         let Some(own) = self.self_signature() else {
             return Some(("has no user ID with a self-signature".into(), "Export it again, with its user IDs"));
         };
-        if !matches!(own.hash_alg(), Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512 | HashAlgorithm::Sha224)) {
+        if !matches!(
+            own.hash_alg(),
+            Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512 | HashAlgorithm::Sha224)
+        ) {
             return Some((
-                format!("has a self-signature with {:?}, which newer hosts refuse", own.hash_alg().unwrap_or(HashAlgorithm::None)),
+                format!(
+                    "has a self-signature with {:?}, which newer hosts refuse",
+                    own.hash_alg().unwrap_or(HashAlgorithm::None)
+                ),
                 "Renew it: gpg --cert-digest-algo SHA256 --quick-set-expire FINGERPRINT never",
             ));
         }

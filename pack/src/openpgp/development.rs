@@ -28,14 +28,24 @@ pub fn development_key(folder: &Path, now: u64, made: &mut dyn FnMut(&Path)) -> 
         create(folder, &path, now).map_err(|e| Error::output(&path, &e))?;
     }
     let name = path.display().to_string();
-    let unreadable = |e: io::Error| Error::key(&name, format!("cannot be read: {e}"), "Make it readable for you, or remove it to get a new one");
+    let unreadable = |e: io::Error| {
+        Error::key(&name, format!("cannot be read: {e}"), "Make it readable for you, or remove it to get a new one")
+    };
     let mode = fs::metadata(&path).map_err(unreadable)?.mode();
     if mode & 0o077 != 0 {
-        return Err(Error::key(&name, format!("has mode {:o}, so others can read it", mode & 0o777), format!("Run: chmod 600 {name}")));
+        return Err(Error::key(
+            &name,
+            format!("has mode {:o}, so others can read it", mode & 0o777),
+            format!("Run: chmod 600 {name}"),
+        ));
     }
     let armored = Zeroizing::new(fs::read_to_string(&path).map_err(unreadable)?);
     SoftwareKey::parse(&armored, &name, now, &mut || {
-        Err(Error::key(&name, "is locked with a passphrase, which a development key never is", "Give your own key with --key FILE"))
+        Err(Error::key(
+            &name,
+            "is locked with a passphrase, which a development key never is",
+            "Give your own key with --key FILE",
+        ))
     })
 }
 

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use pgp::armor;
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature};
+use pgp::packet::Signature as Packet;
 use pgp::ser::Serialize;
 
 /// A detached signature over some bytes.
@@ -17,6 +18,15 @@ impl Signature {
             true => DetachedSignature::from_armor_single(bytes).ok().map(|(signature, _)| Signature(signature)),
             false => DetachedSignature::from_bytes(bytes).ok().map(Signature),
         }
+    }
+
+    /// The same signature in a packet with a header of the new format: gpg writes the old one, and the same key is to
+    /// give the same bytes by whatever program.
+    pub(super) fn in_new_format(self) -> Option<Signature> {
+        let packet = self.0.signature;
+        let (config, hash, bytes) = (packet.config()?, packet.signed_hash_value()?, packet.signature()?);
+        let packet = Packet::from_config(config.clone(), hash, bytes.clone()).ok()?;
+        Some(Signature(DetachedSignature::new(packet)))
     }
 
     /// The bare packet: what an RPM's signature header holds.

@@ -39,19 +39,30 @@ impl SoftwareKey {
         let certificate = Certificate::new(key.to_public_key(), name, now)?;
         if key.primary_key.secret_params().is_encrypted() {
             let passphrase = passphrase()?;
-            key.primary_key
-                .remove_password(&Password::from(passphrase.as_str()))
-                .map_err(|_| Error::key(name, "cannot be unlocked with this passphrase", "Give the right one, and a key file that holds the primary secret key itself"))?;
+            key.primary_key.remove_password(&Password::from(passphrase.as_str())).map_err(|_| {
+                Error::key(
+                    name,
+                    "cannot be unlocked with this passphrase",
+                    "Give the right one, and a key file that holds the primary secret key itself",
+                )
+            })?;
         }
         Ok(SoftwareKey { secret: key.primary_key, certificate })
     }
 
     fn sign_one(&self, message: &[u8], time: u32) -> Result<Signature> {
-        let failed = |e: pgp::errors::Error| Error::key(self.certificate.fingerprint(), format!("cannot sign: {}", first_line(&e)), "Check that the key file is whole");
+        let failed = |e: pgp::errors::Error| {
+            Error::key(
+                self.certificate.fingerprint(),
+                format!("cannot sign: {}", first_line(&e)),
+                "Check that the key file is whole",
+            )
+        };
         let mut config = SignatureConfig::v4(SignatureType::Binary, self.secret.algorithm(), HashAlgorithm::Sha256);
+        // In gpg's order: the same key gives the same bytes through gpg.
         config.hashed_subpackets = vec![
-            Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(time))).map_err(failed)?,
             Subpacket::regular(SubpacketData::IssuerFingerprint(self.secret.fingerprint())).map_err(failed)?,
+            Subpacket::regular(SubpacketData::SignatureCreationTime(Timestamp::from_secs(time))).map_err(failed)?,
         ];
         // gpg 2.0 and rpm 4.11 find the key by this one only.
         config.unhashed_subpackets =

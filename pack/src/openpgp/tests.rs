@@ -84,7 +84,9 @@ fn a_key_from_the_future_is_refused() {
 
 #[test]
 fn text_that_is_no_key_is_refused() {
-    for text in ["", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----\n", "\u{1f511}"] {
+    for text in
+        ["", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nAAAA\n-----END PGP PRIVATE KEY BLOCK-----\n", "\u{1f511}"]
+    {
         let error = SoftwareKey::parse(text, "key", NOW, &mut || unreachable!()).err().unwrap();
         assert_eq!(error.class(), Class::Key, "{error}");
         assert_eq!(error.to_string().lines().count(), 1, "{error}");
@@ -104,7 +106,8 @@ fn a_locked_key_opens_with_its_passphrase_only() {
 
 #[test]
 fn the_reason_why_there_is_no_passphrase_is_told() {
-    let error = SoftwareKey::parse(&key("rsa2048-locked"), "key", NOW, &mut || Err(Error::key("key", "no terminal", "x")));
+    let error =
+        SoftwareKey::parse(&key("rsa2048-locked"), "key", NOW, &mut || Err(Error::key("key", "no terminal", "x")));
     assert!(error.err().unwrap().to_string().contains("no terminal"));
 }
 

@@ -25,7 +25,9 @@ pub fn stage(spec: &PackSpec, built: &dyn Fn(&str) -> PathBuf, epoch: u64, folde
     let stamp = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch);
     for file in &spec.payload.files {
         let source = file.built.as_deref().map_or_else(|| spec.source_of(file), built);
-        let content = fs::read(&source).map_err(|e| Error::spec(&source, format!("cannot be read: {e}"), "It is part of the payload; restore it"))?;
+        let content = fs::read(&source).map_err(|e| {
+            Error::spec(&source, format!("cannot be read: {e}"), "It is part of the payload; restore it")
+        })?;
         let target = folder.join(file.relative());
         write(&target, &content, file.mode, stamp).map_err(|e| Error::output(&target, &e))?;
     }
@@ -46,8 +48,15 @@ fn write(target: &Path, content: &[u8], mode: u16, stamp: SystemTime) -> io::Res
 /// # Errors
 /// [`Error::Payload`] if it is not an ELF file, or names an interpreter.
 pub fn check_static(program: &Path) -> Result<()> {
-    let refuse = |problem: &str| Err(Error::payload(program, problem, "Build it with `-C target-feature=+crt-static`, as `cargo xtask pack` does"));
-    let bytes = fs::read(program).map_err(|e| Error::payload(program, format!("cannot be read: {e}"), "Build it first"))?;
+    let refuse = |problem: &str| {
+        Err(Error::payload(
+            program,
+            problem,
+            "Build it with `-C target-feature=+crt-static`, as `cargo xtask pack` does",
+        ))
+    };
+    let bytes =
+        fs::read(program).map_err(|e| Error::payload(program, format!("cannot be read: {e}"), "Build it first"))?;
     let Ok(elf) = elf::ElfBytes::<elf::endian::AnyEndian>::minimal_parse(&bytes) else {
         return refuse("is not an ELF program");
     };

@@ -64,7 +64,9 @@ pub fn control(companion: Companion<'_>) -> Result<Rpm> {
         });
     }
     let folder = format!("/var/update/{uuid}");
-    builder.with_dir_entry(FileOptions::dir(&folder).mode(FileMode::dir(0o755))).map_err(|e| companion.failed(&name, &e))?;
+    builder
+        .with_dir_entry(FileOptions::dir(&folder).mode(FileMode::dir(0o755)))
+        .map_err(|e| companion.failed(&name, &e))?;
     for (script, text) in [("precheck", &spec.precheck), ("remove", &spec.remove)] {
         if let Some(text) = text {
             companion.add_file(&mut builder, &format!("{folder}/{script}"), text.as_bytes(), 0o755)?;
@@ -77,8 +79,20 @@ impl Companion<'_> {
     fn builder(&self, name: &str, summary: &str) -> PackageBuilder {
         let payload = &self.spec.payload;
         let config = BuildConfig::v4().compression(CompressionType::Gzip).source_date(self.epoch).reserved_space(None);
-        let mut builder = PackageBuilder::new(name, self.version.as_str(), &payload.license, "noarch", &format!("{summary} {}", self.spec.label));
-        builder.using_config(config).release("1").description(&self.spec.description).vendor(&payload.vendor).group("System Environment/Base").build_host("localhost");
+        let mut builder = PackageBuilder::new(
+            name,
+            self.version.as_str(),
+            &payload.license,
+            "noarch",
+            &format!("{summary} {}", self.spec.label),
+        );
+        builder
+            .using_config(config)
+            .release("1")
+            .description(&self.spec.description)
+            .vendor(&payload.vendor)
+            .group("System Environment/Base")
+            .build_host("localhost");
         builder
     }
 
@@ -95,6 +109,10 @@ impl Companion<'_> {
     }
 
     fn failed(&self, what: &str, error: &rpm::Error) -> Error {
-        Error::payload(self.spec.folder.join("pack.toml").as_path(), format!("{what} cannot be packaged: {error}"), "Correct what it names")
+        Error::payload(
+            self.spec.folder.join("pack.toml").as_path(),
+            format!("{what} cannot be packaged: {error}"),
+            "Correct what it names",
+        )
     }
 }

@@ -39,11 +39,17 @@ pub fn check(rpm: &Rpm) -> Result<()> {
         return refuse("is a source package".into(), "Give the binary package that was built from it");
     }
     if !["x86_64", "noarch"].contains(&rpm.arch()) {
-        return refuse(format!("is for architecture {}", rpm.arch()), "Hosts are x86_64: build it for x86_64 or noarch");
+        return refuse(
+            format!("is for architecture {}", rpm.arch()),
+            "Hosts are x86_64: build it for x86_64 or noarch",
+        );
     }
     let tag = |tag: IndexTag| metadata.header.get_entry_data_as_string(tag).ok();
     if let Some(format) = tag(IndexTag::RPMTAG_PAYLOADFORMAT).filter(|format| *format != "cpio") {
-        return refuse(format!("has a payload of format {format}"), "Build it with rpmbuild, whose payloads are cpio archives");
+        return refuse(
+            format!("has a payload of format {format}"),
+            "Build it with rpmbuild, whose payloads are cpio archives",
+        );
     }
     let compressor = tag(IndexTag::RPMTAG_PAYLOADCOMPRESSOR).unwrap_or("gzip");
     if !["gzip", "xz", "lzma", "bzip2", "none", "identity"].contains(&compressor) {
@@ -54,12 +60,20 @@ pub fn check(rpm: &Rpm) -> Result<()> {
     }
     for version in [rpm.version(), rpm.release()] {
         if version.contains('^') {
-            return refuse(format!("has '^' in its version {version}, which rpm 4.11 cannot compare"), "Use '.' or '+' instead");
+            return refuse(
+                format!("has '^' in its version {version}, which rpm 4.11 cannot compare"),
+                "Use '.' or '+' instead",
+            );
         }
     }
     check_dependencies(rpm)?;
-    if metadata.header.entry_is_present(IndexTag::RPMTAG_FILETRIGGERNAME) || metadata.header.entry_is_present(IndexTag::RPMTAG_TRANSFILETRIGGERNAME) {
-        return refuse("has file triggers, which rpm 4.11 silently ignores".into(), "Do their work in %post and %postun scriptlets");
+    if metadata.header.entry_is_present(IndexTag::RPMTAG_FILETRIGGERNAME)
+        || metadata.header.entry_is_present(IndexTag::RPMTAG_TRANSFILETRIGGERNAME)
+    {
+        return refuse(
+            "has file triggers, which rpm 4.11 silently ignores".into(),
+            "Do their work in %post and %postun scriptlets",
+        );
     }
     Ok(())
 }
@@ -76,7 +90,10 @@ fn check_dependencies(rpm: &Rpm) -> Result<()> {
             );
         }
         if dependency.version.contains('^') {
-            return refuse(format!("depends on {} {}, whose '^' rpm 4.11 cannot compare", dependency.name, dependency.version), "Use a version without '^'");
+            return refuse(
+                format!("depends on {} {}, whose '^' rpm 4.11 cannot compare", dependency.name, dependency.version),
+                "Use a version without '^'",
+            );
         }
         let feature = dependency.name.strip_prefix("rpmlib(").and_then(|name| name.strip_suffix(')'));
         if let Some(feature) = feature.filter(|feature| !RPMLIB.contains(feature)) {

@@ -8,9 +8,15 @@ use crate::digest;
 /// A small package with every kind of file.
 pub(crate) fn sample() -> PackageBuilder {
     let mut builder = PackageBuilder::new("sample", "1.2.3", "MIT", "noarch", "A sample");
-    builder.using_config(BuildConfig::v4().compression(CompressionType::Gzip).source_date(1_700_000_000_u32)).release("4");
-    builder.with_file_contents("content\n", FileOptions::new("/etc/sample.conf").mode(FileMode::regular(0o644)).config()).unwrap();
-    builder.with_file_contents("#!/bin/sh\n", FileOptions::new("/usr/bin/sample").mode(FileMode::regular(0o755))).unwrap();
+    builder
+        .using_config(BuildConfig::v4().compression(CompressionType::Gzip).source_date(1_700_000_000_u32))
+        .release("4");
+    builder
+        .with_file_contents("content\n", FileOptions::new("/etc/sample.conf").mode(FileMode::regular(0o644)).config())
+        .unwrap();
+    builder
+        .with_file_contents("#!/bin/sh\n", FileOptions::new("/usr/bin/sample").mode(FileMode::regular(0o755)))
+        .unwrap();
     builder.with_symlink(FileOptions::symlink("/usr/bin/sample-link", "sample")).unwrap();
     builder.with_dir_entry(FileOptions::dir("/var/lib/sample")).unwrap();
     builder.with_ghost(FileOptions::ghost("/var/log/sample.log")).unwrap();
@@ -34,6 +40,9 @@ pub(crate) fn digests(rpm: &Rpm) -> PayloadDigests {
     use md5::{Digest, Md5};
     PayloadDigests {
         content_md5: digest::of::<Md5>(rpm.source().read_from(rpm.header_offset())).unwrap().finalize().into(),
-        payload_sha256: digest::of::<sha2::Sha256>(rpm.source().read_from(rpm.payload_offset())).unwrap().finalize().into(),
+        payload_sha256: digest::of::<sha2::Sha256>(rpm.source().read_from(rpm.payload_offset()))
+            .unwrap()
+            .finalize()
+            .into(),
     }
 }

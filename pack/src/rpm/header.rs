@@ -38,10 +38,18 @@ impl Rpm {
     /// [`Error::Payload`] if it is truncated, is not an RPM, or has headers that rpm would not read.
     pub fn read(source: Source) -> Result<Rpm> {
         let head = read_head(&source).map_err(|problem| {
-            Error::payload(source.name(), problem, "Build or download the package again; `rpm -K` shows whether it is whole")
+            Error::payload(
+                source.name(),
+                problem,
+                "Build or download the package again; `rpm -K` shows whether it is whole",
+            )
         })?;
         let metadata = PackageMetadata::parse(&mut head.bytes.as_slice()).map_err(|e| {
-            Error::payload(source.name(), format!("its headers cannot be read: {e}"), "Build or download the package again")
+            Error::payload(
+                source.name(),
+                format!("its headers cannot be read: {e}"),
+                "Build or download the package again",
+            )
         })?;
         let header = head.bytes[head.header.clone()].to_vec();
         let rpm = Rpm { source, metadata, header, header_offset: head.header.start as u64 };
@@ -52,9 +60,18 @@ impl Rpm {
     fn check_fields(&self) -> Result<()> {
         let m = &self.metadata;
         let missing = |field: &str| {
-            Error::payload(self.source.name(), format!("its header has no usable {field}"), "Build the package with rpmbuild or another builder that writes it")
+            Error::payload(
+                self.source.name(),
+                format!("its header has no usable {field}"),
+                "Build the package with rpmbuild or another builder that writes it",
+            )
         };
-        for (field, value) in [("name", m.get_name()), ("version", m.get_version()), ("release", m.get_release()), ("architecture", m.get_arch())] {
+        for (field, value) in [
+            ("name", m.get_name()),
+            ("version", m.get_version()),
+            ("release", m.get_release()),
+            ("architecture", m.get_arch()),
+        ] {
             let value = value.map_err(|_| missing(field))?;
             let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-~^".contains(&b));
             if !plain || value.starts_with('.') {
@@ -211,15 +228,15 @@ fn read_head(source: &Source) -> std::result::Result<Head, String> {
 fn take_header(reader: &mut impl Read, bytes: &mut Vec<u8>, part: &str) -> std::result::Result<Range<usize>, String> {
     let start = bytes.len();
     take(reader, INTRO_LENGTH, bytes, part)?;
-    let word = |bytes: &[u8], at: usize| {
-        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
-    };
+    let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
     if bytes[start..start + 4] != HEADER_MAGIC {
         return Err(format!("its {part} does not begin where it should"));
     }
     let (entries, data) = (word(bytes, start + 8), word(bytes, start + 12));
     if entries > MAX_ENTRIES || data > MAX_DATA {
-        return Err(format!("its {part} claims {entries} entries and {data} bytes; rpm reads at most {MAX_ENTRIES} and {MAX_DATA}"));
+        return Err(format!(
+            "its {part} claims {entries} entries and {data} bytes; rpm reads at most {MAX_ENTRIES} and {MAX_DATA}"
+        ));
     }
     take(reader, entries * INDEX_ENTRY_LENGTH + data, bytes, part)?;
     for entry in 0..entries {

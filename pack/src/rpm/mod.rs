@@ -6,9 +6,9 @@
 
 pub mod agent;
 mod companion;
+pub mod el7;
 #[cfg(test)]
 pub(crate) mod fixture;
-pub mod el7;
 mod header;
 mod signature;
 mod source;

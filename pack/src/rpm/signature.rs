@@ -56,7 +56,11 @@ impl Signed {
         let mut metadata = rpm.metadata().clone();
         metadata.signature = Header::<IndexSignatureTag>::from_entries(entries, IndexSignatureTag::HEADER_SIGNATURES);
         let prefix = prefix(&metadata, rpm.header()).ok_or_else(|| {
-            Error::payload(rpm.source().name(), "its header is not in the order that rpm writes", "Build the package again")
+            Error::payload(
+                rpm.source().name(),
+                "its header is not in the order that rpm writes",
+                "Build the package again",
+            )
         })?;
         Ok(Signed { rpm: rpm.with_metadata(metadata), prefix, content_length })
     }

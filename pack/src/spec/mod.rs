@@ -146,7 +146,11 @@ impl PackSpec {
     pub fn read(folder: &Path) -> Result<PackSpec> {
         let file = folder.join("pack.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
-            Error::spec(&file, format!("cannot be read: {e}"), "It must exist and be UTF-8 text; `git checkout spec` restores it")
+            Error::spec(
+                &file,
+                format!("cannot be read: {e}"),
+                "It must exist and be UTF-8 text; `git checkout spec` restores it",
+            )
         })?;
         let document: Document = toml::from_str(&text).map_err(|e| malformed(&file, &text, &e))?;
         let Document { pack, host, mut payload } = document;
@@ -163,7 +167,11 @@ impl PackSpec {
             ));
         }
         if !is_line(&pack.description) {
-            return Err(wrong("pack.description", "must be one line that is not blank", "Hosts refuse a pack without it"));
+            return Err(wrong(
+                "pack.description",
+                "must be one line that is not blank",
+                "Hosts refuse a pack without it",
+            ));
         }
         if !is_file_name(&pack.key_file) {
             return Err(wrong(
@@ -182,14 +190,23 @@ impl PackSpec {
 
         let script = |key: &str, name: &Path| -> Result<String> {
             let path = folder.join(name);
-            fs::read_to_string(&path)
-                .map_err(|e| Error::spec(&file, format!("{key} names {}, which cannot be read: {e}", path.display()), "Create it, or remove the key"))
+            fs::read_to_string(&path).map_err(|e| {
+                Error::spec(
+                    &file,
+                    format!("{key} names {}, which cannot be read: {e}", path.display()),
+                    "Create it, or remove the key",
+                )
+            })
         };
         let executable = |key: &str, name: &Option<PathBuf>| -> Result<Option<String>> {
             let Some(name) = name else { return Ok(None) };
             let text = script(key, name)?;
             if !text.starts_with("#!/") {
-                return Err(wrong(key, "names a script without an interpreter", "Let its first line be #!/bin/sh: hosts execute it"));
+                return Err(wrong(
+                    key,
+                    "names a script without an interpreter",
+                    "Let its first line be #!/bin/sh: hosts execute it",
+                ));
             }
             Ok(Some(text))
         };
@@ -231,7 +248,8 @@ impl PackSpec {
         let mut listed: BTreeSet<&str> =
             self.payload.files.iter().filter(|f| f.built.is_none()).map(|f| f.path.as_str()).collect();
         for entry in walkdir::WalkDir::new(&root).sort_by_file_name() {
-            let entry = entry.map_err(|e| Error::spec(pack_toml, format!("dom0/ cannot be read: {e}"), "Create the folder"))?;
+            let entry =
+                entry.map_err(|e| Error::spec(pack_toml, format!("dom0/ cannot be read: {e}"), "Create the folder"))?;
             if entry.file_type().is_dir() {
                 continue;
             }
@@ -259,21 +277,37 @@ impl PackSpec {
 fn malformed(file: &Path, text: &str, error: &toml::de::Error) -> Error {
     let line = error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
     let place = line.map_or(String::new(), |line| format!("line {line}: "));
-    Error::spec(file, format!("{place}{}", error.message().trim_end_matches('.').replace('\n', ", ")), "Correct it; spec/pack.toml of this project is an example")
+    Error::spec(
+        file,
+        format!("{place}{}", error.message().trim_end_matches('.').replace('\n', ", ")),
+        "Correct it; spec/pack.toml of this project is an example",
+    )
 }
 
 type Problem = (String, String, &'static str);
 
 fn check_payload(payload: &Payload) -> std::result::Result<(), Problem> {
     if !is_package_word(&payload.name) {
-        return Err(("payload.name".into(), format!("is {:?}", payload.name), "Use letters, digits and any of . _ + -"));
+        return Err((
+            "payload.name".into(),
+            format!("is {:?}", payload.name),
+            "Use letters, digits and any of . _ + -",
+        ));
     }
     if !is_package_word(&payload.release) || payload.release.contains('-') {
-        return Err(("payload.release".into(), format!("is {:?}", payload.release), "Use letters, digits and any of . _ +"));
+        return Err((
+            "payload.release".into(),
+            format!("is {:?}", payload.release),
+            "Use letters, digits and any of . _ +",
+        ));
     }
     for (key, text) in [("summary", &payload.summary), ("license", &payload.license), ("vendor", &payload.vendor)] {
         if !is_line(text) {
-            return Err((format!("payload.{key}"), "must be one line that is not blank".into(), "Hosts show it to administrators"));
+            return Err((
+                format!("payload.{key}"),
+                "must be one line that is not blank".into(),
+                "Hosts show it to administrators",
+            ));
         }
     }
     let mut seen = BTreeSet::new();
@@ -281,11 +315,24 @@ fn check_payload(payload: &Payload) -> std::result::Result<(), Problem> {
         let key = format!("payload.files {:?}", file.path);
         let path = Path::new(&file.path);
         let plain = path.components().skip(1).all(|c| matches!(c, Component::Normal(_)));
-        if !file.path.starts_with('/') || !plain || file.path.ends_with('/') || file.path.contains("//") || file.path.contains(char::is_control) {
-            return Err((key, "is not a plain absolute path".into(), "Write it as it will be in dom0, such as /etc/name"));
+        if !file.path.starts_with('/')
+            || !plain
+            || file.path.ends_with('/')
+            || file.path.contains("//")
+            || file.path.contains(char::is_control)
+        {
+            return Err((
+                key,
+                "is not a plain absolute path".into(),
+                "Write it as it will be in dom0, such as /etc/name",
+            ));
         }
         if file.mode & !0o755 != 0 {
-            return Err((key, format!("has mode {:#o}", file.mode), "Only root may write there, and nothing may be setuid: 0o755 or 0o644"));
+            return Err((
+                key,
+                format!("has mode {:#o}", file.mode),
+                "Only root may write there, and nothing may be setuid: 0o755 or 0o644",
+            ));
         }
         if !seen.insert(&file.path) {
             return Err((key, "is there twice".into(), "Remove one entry"));
@@ -302,11 +349,17 @@ fn is_word(text: &str) -> bool {
 }
 
 fn is_package_word(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b)) && text.as_bytes()[0].is_ascii_alphanumeric()
+    !text.is_empty()
+        && text.len() <= 64
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+        && text.as_bytes()[0].is_ascii_alphanumeric()
 }
 
 fn is_file_name(text: &str) -> bool {
-    !text.is_empty() && !text.starts_with('.') && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
+    !text.is_empty()
+        && !text.starts_with('.')
+        && text.len() <= 128
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-".contains(&b))
 }
 
 fn is_line(text: &str) -> bool {

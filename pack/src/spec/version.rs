@@ -25,10 +25,18 @@ impl PackVersion {
     /// `Obsoletes: control-xscontainer = 1.0-1`, which removes the control package of such a pack again.
     pub fn new(text: &str) -> Result<PackVersion> {
         if !is_rpm_version(text) {
-            return Err(Error::version(text, "is not a version that hosts can compare", "Use digits, letters and dots, such as 11.0.0"));
+            return Err(Error::version(
+                text,
+                "is not a version that hosts can compare",
+                "Use digits, letters and dots, such as 11.0.0",
+            ));
         }
         if rpm_compare(text, "1.0") == Ordering::Equal {
-            return Err(Error::version(text, "is the version of the original pack, which product releases obsolete", "Choose a higher one"));
+            return Err(Error::version(
+                text,
+                "is the version of the original pack, which product releases obsolete",
+                "Choose a higher one",
+            ));
         }
         Ok(PackVersion(text.into()))
     }
@@ -45,7 +53,11 @@ impl PackVersion {
         // Before the first release: below 11.0.0, which replaces 10.0.4 of the original.
         let base = released.newest().map_or("10.99", |release| release.version.as_str());
         let time = utc_digits(commit.time).ok_or_else(|| {
-            Error::version(commit.time, "is not a time in seconds since 1970", "Correct the commit's date, or SOURCE_DATE_EPOCH")
+            Error::version(
+                commit.time,
+                "is not a time in seconds since 1970",
+                "Correct the commit's date, or SOURCE_DATE_EPOCH",
+            )
         })?;
         PackVersion::new(&match commit.modified {
             false => format!("{base}.{time}"),
@@ -95,7 +107,11 @@ impl Released {
     pub fn read(folder: &Path) -> Result<Released> {
         let file = folder.join("released.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
-            Error::spec(&file, format!("cannot be read: {e}"), "It must exist, even without a release; `git checkout spec` restores it")
+            Error::spec(
+                &file,
+                format!("cannot be read: {e}"),
+                "It must exist, even without a release; `git checkout spec` restores it",
+            )
         })?;
         let released: Released = toml::from_str(&text).map_err(|e| super::malformed(&file, &text, &e))?;
         for pair in released.release.windows(2) {

@@ -51,7 +51,14 @@ fn update_xml_is_read_back() {
 
 #[test]
 fn an_update_xml_that_xapi_would_refuse_is_refused() {
-    for bytes in [&b""[..], b"<update", b"<other/>", b"<update uuid=\"x\"/>", b"\xff\xfe", b"<update name-label=\"a\" version=\"1\"/>"] {
+    for bytes in [
+        &b""[..],
+        b"<update",
+        b"<other/>",
+        b"<update uuid=\"x\"/>",
+        b"\xff\xfe",
+        b"<update name-label=\"a\" version=\"1\"/>",
+    ] {
         assert!(UpdateDocument::parse(bytes).is_err(), "{bytes:?}");
     }
 }
@@ -74,7 +81,8 @@ fn comps_has_the_group_that_xapi_installs() {
             </packagelist>
           </group>
         </comps>
-    "#]].assert_eq(&text(comps));
+    "#]]
+    .assert_eq(&text(comps));
 }
 
 #[test]
@@ -155,7 +163,8 @@ fn filelists_lists_every_file() {
             <file type="ghost">/var/log/sample.log</file>
           </package>
         </filelists>
-    "#]].assert_eq(&unpacked(&sample_repodata(), "filelists.xml.gz"));
+    "#]]
+    .assert_eq(&unpacked(&sample_repodata(), "filelists.xml.gz"));
 }
 
 #[test]
@@ -167,7 +176,8 @@ fn other_lists_packages() {
             <version epoch="0" ver="1.2.3" rel="4"/>
           </package>
         </otherdata>
-    "#]].assert_eq(&unpacked(&sample_repodata(), "other.xml.gz"));
+    "#]]
+    .assert_eq(&unpacked(&sample_repodata(), "other.xml.gz"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::super::backoff::FIRST_PAUSE;
 use super::super::events::State;
 use super::super::script::{
     Answer, Request, Server, added, batch, batch_value, event, failure, http, record, success, success_body, vm_record,
@@ -216,6 +217,33 @@ async fn a_session_that_xapi_forgot_is_replaced_and_one_that_it_knows_is_kept() 
         assert_eq!(server.calls("session.login_with_password").len(), logins);
         assert_eq!(server.calls("host.get_by_uuid").len(), 2);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_xapi_that_forgot_the_session_is_not_waited_for() {
+    let mut lookups = 0;
+    let server = Server::xapi(vec![first_snapshot(), Answer::Close, first_snapshot()], move |request| {
+        lookups += u32::from(request.method == "host.get_by_uuid");
+        (request.method == "host.get_by_uuid" && lookups == 2)
+            .then(|| failure(&["SESSION_INVALID", "OpaqueRef:session-1"]))
+    });
+    let mut follower = follower(&server);
+    next(&mut follower).await;
+    let began = Instant::now();
+    assert_eq!(next(&mut follower).await, Update::Snapshot);
+    assert!(began.elapsed() < FIRST_PAUSE / 2, "{:?}", began.elapsed());
+    assert_eq!(server.calls("session.login_with_password").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_xapi_that_knows_no_session_is_asked_less_and_less() {
+    let server = Server::xapi(vec![], |request| {
+        (request.method == "host.get_by_uuid").then(|| failure(&["SESSION_INVALID", "OpaqueRef:session"]))
+    });
+    let mut follower = follower(&server);
+    assert!(timeout(Duration::from_secs(600), follower.next()).await.is_err());
+    let logins = server.calls("session.login_with_password").len();
+    assert!((30..=150).contains(&logins), "{logins}");
 }
 
 #[tokio::test(start_paused = true)]

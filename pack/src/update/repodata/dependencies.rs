@@ -80,7 +80,8 @@ pub(super) fn write(xml: &mut Xml, rpm: &Rpm, list: DependencyList) {
 
 /// Requirements without what the package itself answers and what only rpm asks.
 fn needed(rpm: &Rpm) -> Vec<Dependency> {
-    let same = |a: &Dependency, b: &Dependency| a.name == b.name && comparison(a) == comparison(b) && a.version == b.version;
+    let same =
+        |a: &Dependency, b: &Dependency| a.name == b.name && comparison(a) == comparison(b) && a.version == b.version;
     let provides = DependencyList::Provides.of(rpm);
     let files: HashSet<String> = rpm
         .metadata()
@@ -91,7 +92,9 @@ fn needed(rpm: &Rpm) -> Vec<Dependency> {
         .collect();
     let mut needed = DependencyList::Requires.of(rpm);
     needed.retain(|d| {
-        !d.name.starts_with("rpmlib(") && !provides.iter().any(|p| same(p, d)) && !(is_primary(&d.name) && files.contains(&d.name))
+        !d.name.starts_with("rpmlib(")
+            && !provides.iter().any(|p| same(p, d))
+            && !(is_primary(&d.name) && files.contains(&d.name))
     });
     keep_newest_libc(without_repetition(needed))
 }
@@ -109,7 +112,8 @@ fn without_repetition(mut needed: Vec<Dependency>) -> Vec<Dependency> {
 /// Of `libc.so.6(GLIBC_x)(64bit)` requirements only the highest says anything; it stands last.
 fn keep_newest_libc(mut needed: Vec<Dependency>) -> Vec<Dependency> {
     let is_libc = |d: &Dependency| d.name.starts_with("libc.so.6");
-    let newest = needed.iter().filter(|d| is_libc(d)).max_by(|a, b| rpm_version::rpm_evr_compare(&a.name, &b.name)).cloned();
+    let newest =
+        needed.iter().filter(|d| is_libc(d)).max_by(|a, b| rpm_version::rpm_evr_compare(&a.name, &b.name)).cloned();
     needed.retain(|d| !is_libc(d));
     needed.extend(newest);
     needed
@@ -130,8 +134,11 @@ fn write_entry(xml: &mut Xml, dependency: &Dependency, list: DependencyList) {
 
 fn comparison(dependency: &Dependency) -> Option<&'static str> {
     let flags = dependency.flags;
-    let (less, equal, greater) =
-        (flags.contains(DependencyFlags::LESS), flags.contains(DependencyFlags::EQUAL), flags.contains(DependencyFlags::GREATER));
+    let (less, equal, greater) = (
+        flags.contains(DependencyFlags::LESS),
+        flags.contains(DependencyFlags::EQUAL),
+        flags.contains(DependencyFlags::GREATER),
+    );
     match (less, equal, greater) {
         (true, false, _) => Some("LT"),
         (true, true, _) => Some("LE"),

@@ -14,8 +14,8 @@ use std::io::Write;
 use flate2::{Compression, GzBuilder};
 use sha2::{Digest, Sha256};
 
-use crate::rpm::Signed;
 use crate::digest::hex;
+use crate::rpm::Signed;
 
 /// A signed package in the repository.
 #[derive(Debug, Clone)]

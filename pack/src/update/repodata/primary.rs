@@ -37,7 +37,11 @@ fn write_package(xml: &mut Xml, entry: &Entry<'_>, epoch: u32) {
     let built = m.get_build_time().unwrap_or(0).to_string();
     xml::empty(xml, "time", &[("file", &epoch.to_string()), ("build", &built)]);
     let (size, installed, archive) = (entry.package.length(), rpm.installed_size(), rpm.archive_size());
-    xml::empty(xml, "size", &[("package", &size.to_string()), ("installed", &installed.to_string()), ("archive", &archive.to_string())]);
+    xml::empty(
+        xml,
+        "size",
+        &[("package", &size.to_string()), ("installed", &installed.to_string()), ("archive", &archive.to_string())],
+    );
     xml::empty(xml, "location", &[("href", &entry.path)]);
     xml::nest(xml, "format", &[], |format| write_format(format, entry, rpm));
 }
@@ -66,4 +70,3 @@ fn write_format(xml: &mut Xml, entry: &Entry<'_>, rpm: &Rpm) {
 pub(super) fn is_primary(path: &str) -> bool {
     path.starts_with("/etc/") || path == "/usr/lib/sendmail" || path.contains("bin/")
 }
-

@@ -6,7 +6,8 @@ use crate::update::xml;
 pub(super) fn repomd(metadata: &[Metadata], epoch: u32) -> Vec<u8> {
     let epoch = epoch.to_string();
     let mut document = xml::document();
-    let namespaces = [("xmlns", "http://linux.duke.edu/metadata/repo"), ("xmlns:rpm", "http://linux.duke.edu/metadata/rpm")];
+    let namespaces =
+        [("xmlns", "http://linux.duke.edu/metadata/repo"), ("xmlns:rpm", "http://linux.duke.edu/metadata/rpm")];
     xml::nest(&mut document, "repomd", &namespaces, |inner| {
         xml::text(inner, "revision", &[], &epoch);
         for file in metadata {
