@@ -1,4 +1,5 @@
 //! The finished pack, read by the programs that hosts and clients read it with.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
 use std::fs;
 use std::path::Path;

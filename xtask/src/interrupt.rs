@@ -33,7 +33,7 @@ pub(crate) fn watch() -> anyhow::Result<()> {
         });
         Ok(())
     });
-    started.as_ref().map(|()| ()).map_err(|e| anyhow::anyhow!("signals cannot be handled: {e}"))
+    started.as_ref().copied().map_err(|e| anyhow::anyhow!("signals cannot be handled: {e}"))
 }
 
 /// Whether a signal arrived.

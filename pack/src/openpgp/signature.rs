@@ -1,7 +1,5 @@
 //! A detached signature.
 
-use std::io::Read;
-
 use pgp::armor;
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature};
 use pgp::packet::Signature as Packet;
@@ -43,7 +41,6 @@ impl Signature {
 /// Whether text begins as a block of this kind.
 pub(super) fn block_type(text: &str) -> Option<armor::BlockType> {
     let mut dearmor = armor::Dearmor::new(text.as_bytes());
-    let mut nothing = [0; 1];
-    dearmor.read(&mut nothing).ok()?;
+    dearmor.read_header().ok()?;
     dearmor.typ
 }

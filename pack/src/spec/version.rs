@@ -49,6 +49,9 @@ impl PackVersion {
     /// The version of a build that is not a release: the last release's version, then the time.
     ///
     /// It lies above that release and below the next one, whatever its number, and rises from commit to commit.
+    ///
+    /// # Errors
+    /// [`Error::version`] if the commit's time is none.
     pub fn of_commit(released: &Released, commit: &Commit) -> Result<PackVersion> {
         // Before the first release: below 11.0.0, which replaces 10.0.4 of the original.
         let base = released.newest().map_or("10.99", |release| release.version.as_str());

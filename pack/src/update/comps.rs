@@ -57,7 +57,8 @@ pub fn group_packages(comps: &[u8], id: &str) -> Result<Vec<String>, String> {
                 _ => {}
             },
             Event::End(_) => {
-                if path.pop().as_deref() == Some("group") && group == id {
+                let ended = path.pop();
+                if ended.as_deref() == Some("group") && group == id {
                     found = Some(std::mem::take(&mut members));
                 }
             }

@@ -92,9 +92,9 @@ fn needed(rpm: &Rpm) -> Vec<Dependency> {
         .collect();
     let mut needed = DependencyList::Requires.of(rpm);
     needed.retain(|d| {
-        !d.name.starts_with("rpmlib(")
-            && !provides.iter().any(|p| same(p, d))
-            && !(is_primary(&d.name) && files.contains(&d.name))
+        let only_rpm_asks = d.name.starts_with("rpmlib(");
+        let own_file = is_primary(&d.name) && files.contains(&d.name);
+        !only_rpm_asks && !own_file && !provides.iter().any(|p| same(p, d))
     });
     keep_newest_libc(without_repetition(needed))
 }
