@@ -130,11 +130,12 @@ impl Runner {
         }
         let rpms: Vec<PathBuf> = sh.read_dir(&packages)?;
         cmd!(sh, "rpmsign --define")
-            .arg("_gpg_name rsa4096")
+            .args(["_gpg_name rsa4096", "--define", "__gpg /usr/bin/gpg"])
             .arg("--addsign")
             .args(rpms)
             .quiet()
             .ignore_stdout()
+            .ignore_stderr()
             .run()?;
         sh.write_file(tree.join("update.xml"), "<update/>")?;
         cmd!(sh, "createrepo_c --quiet --general-compress-type=gz --no-database {tree}").quiet().run()?;

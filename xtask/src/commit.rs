@@ -63,7 +63,11 @@ pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Res
 fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
     if time > now() {
         // Package builders put the earlier of both times into packages, so the bytes would depend on the clock.
-        return Err(Error::version(&version, "its commit lies in the future by this machine's clock", "Correct the clock, or wait"));
+        return Err(Error::version(
+            &version,
+            "its commit lies in the future by this machine's clock",
+            "Correct the clock, or wait",
+        ));
     }
     let epoch = u32::try_from(time)
         .map_err(|_| Error::version(&version, "its commit lies after 2106", "Correct the commit's date"))?;
