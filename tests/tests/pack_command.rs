@@ -341,21 +341,21 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
     assert!(first == second, "the images differ: {} and {} bytes", first.len(), second.len());
 }
 
+/// `xtask pack` of a clone with the ready payload.
+fn pack_of_clone(clone: &Path, output: &Path) -> Command {
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(clone).env("CARGO_MANIFEST_DIR", clone.join("xtask")).args(["pack", "--output"]).arg(output);
+    pack.arg("--key").arg(packs::key_file("rsa4096")).arg("--rpm").arg(&PAYLOAD.1);
+    pack
+}
+
 #[test]
 fn a_modified_tree_is_refused_unless_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let clone = cloned(&folder.path().join("clone"));
     fs::write(clone.join("spec/stray"), "x").unwrap();
     let output = folder.path().join("out");
-    let mut pack = Command::new(programs::xtask());
-    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    pack.args(["pack", "--key"])
-        .arg(packs::key_file("rsa4096"))
-        .arg("--rpm")
-        .arg(&PAYLOAD.1)
-        .arg("--output")
-        .arg(&output);
-    let said = outcome(&mut pack);
+    let said = outcome(&mut pack_of_clone(&clone, &output));
     assert_refused(&said, 5, &["uncommitted", "spec/stray", "--allow-dirty"], &output);
 }
 
@@ -367,9 +367,8 @@ fn a_spec_with_a_mistake_is_named_with_file_and_key() {
     fs::write(&spec, fs::read_to_string(&spec).unwrap().replace("label = \"xscontainer\"", "label = \"xs container\""))
         .unwrap();
     let output = folder.path().join("out");
-    let mut pack = Command::new(programs::xtask());
-    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    let said = outcome(pack.args(["pack", "--allow-dirty", "--output"]).arg(&output));
+    let mut pack = pack_of_clone(&clone, &output);
+    let said = outcome(pack.arg("--allow-dirty"));
     assert_refused(&said, 3, &["spec/pack.toml", "pack.label"], &output);
     fs::remove_file(spec).unwrap();
     let said = outcome(&mut pack);
@@ -390,14 +389,6 @@ fn a_version_that_was_released_already_is_refused() {
     git(&["commit", "--quiet", "-am", "Released"]);
     git(&["tag", "v11.0.0"]);
     let output = folder.path().join("out");
-    let mut pack = Command::new(programs::xtask());
-    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
-    pack.args(["pack", "--key"])
-        .arg(packs::key_file("rsa4096"))
-        .arg("--rpm")
-        .arg(&PAYLOAD.1)
-        .arg("--output")
-        .arg(&output);
-    let said = outcome(&mut pack);
+    let said = outcome(&mut pack_of_clone(&clone, &output));
     assert_refused(&said, 5, &["11.0.0", "was released on 2026-12-01", "would ignore"], &output);
 }

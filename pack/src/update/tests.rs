@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use expect_test::expect;
+use proptest::prelude::*;
 use uuid::uuid;
 
 use super::*;
@@ -190,4 +191,32 @@ fn repomd_names_every_file_with_its_checksum() {
     }
     let names: Vec<&str> = repodata.files.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, Repodata::NAMES);
+}
+
+proptest! {
+    #[test]
+    fn any_description_gives_a_document_that_xapi_reads(description in "\\PC{1,80}") {
+        let mut spec = spec();
+        spec.description = description;
+        let document = document(&spec);
+        prop_assert!(UpdateDocument::parse(&document).is_ok());
+        // The text is there once it is unescaped.
+        let text = std::str::from_utf8(&document).unwrap();
+        let inner = text.split_once("<name-description>").unwrap().1.split_once("</name-description>").unwrap().0;
+        prop_assert_eq!(quick_xml::escape::unescape(inner).unwrap(), spec.description);
+    }
+
+    #[test]
+    fn any_bytes_as_comps_are_read_or_refused(bytes: Vec<u8>) {
+        let _ = group_packages(&bytes, GROUP);
+        let _ = UpdateDocument::parse(&bytes);
+    }
+
+    #[test]
+    fn damaged_comps_are_read_or_refused(at in 0_usize..400, value: u8) {
+        let mut bytes = comps("sample");
+        let at = at.min(bytes.len() - 1);
+        bytes[at] = value;
+        let _ = group_packages(&bytes, GROUP);
+    }
 }
