@@ -46,6 +46,12 @@ const BUDGET: [(&str, u64); 6] =
 /// Runs the command.
 pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     interrupt::watch()?;
+    if !rustix::process::geteuid().is_root() {
+        bail!(
+            "the tests must run as root: they install Debian packages, mount file systems and change the root folder. \
+             Run them in a container or virtual machine of their own; `cargo test` runs those that need nothing"
+        );
+    }
     let root = root();
     let terminal = Terminal::new(false);
     let sh = Shell::new()?;
