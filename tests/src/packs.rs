@@ -67,6 +67,7 @@ pub struct Unwatched;
 
 impl Progress for Unwatched {
     fn step(&self, _: &str) {}
+    fn made(&self, _: &str) {}
     fn advance(&self, _: u64, _: u64) {}
     fn interrupted(&self) -> bool {
         false

@@ -96,6 +96,10 @@ impl Progress for Terminal {
         self.begin(name, bar);
     }
 
+    fn made(&self, what: &str) {
+        self.detail(what);
+    }
+
     fn advance(&self, bytes: u64, of: u64) {
         if let Some(running) = &self.state().running {
             running.bar.set_length(of);

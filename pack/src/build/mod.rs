@@ -71,6 +71,8 @@ pub struct Package {
 pub trait Progress: Sync {
     /// A step begins.
     fn step(&self, name: &str);
+    /// What the running step made.
+    fn made(&self, what: &str);
     /// So many more bytes of so many in this step are done.
     fn advance(&self, bytes: u64, of: u64);
     /// Whether to stop.
@@ -95,8 +97,10 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
 
     progress.step("read payload");
     let payloads = payload::read(spec, request.payloads)?;
+    progress.made(&payloads.iter().map(Rpm::nevra).collect::<Vec<_>>().join(", "));
     progress.step("digest payload");
     let digests = payload::digests(&payloads, progress)?;
+    progress.made("MD5 and SHA-256");
 
     progress.step("write metadata");
     let uuid = identity::uuid(spec, version, certificate, epoch, &payloads, &digests);
@@ -106,15 +110,18 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     let companion = Companion { spec, version, uuid, epoch };
     let companions = [rpm::update(companion, &payloads, &document)?, rpm::control(companion)?];
     let companion_digests = payload::digests(&companions, progress)?;
+    progress.made(&format!("uuid {uuid}, update.xml, update-{0}, control-{0}", spec.label));
 
     progress.step("sign packages");
     let packages: Vec<&Rpm> = payloads.iter().chain(&companions).collect();
     let digests: Vec<&PayloadDigests> = digests.iter().chain(&companion_digests).collect();
     let (signed, document_signature) = sign(request, &packages, &digests, &document)?;
+    progress.made(&format!("{} packages and update.xml by {}", signed.len(), certificate.fingerprint()));
 
     progress.step("write image");
     let mut output = Output::create(request.output, &format!("{}-{version}.iso", spec.label))?;
     let files = write_image(request, &mut output, &signed, &document, &document_signature, progress)?;
+    progress.made(&format!("{} files, with repodata and its signature", files.len()));
 
     progress.step("read back");
     let expected = readback::Expected { files: &files, packages: &signed, uuid, spec, certificate };
@@ -122,6 +129,7 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     readback::check(output.file(), &expected).map_err(|problem| Error::readback(&path, problem))?;
     let iso_sha256 = digest::sha256_hex(Watched::new(output.reader()?, output.length()?, progress))
         .map_err(|e| Error::output(output.path(), &e))?;
+    progress.made("names, contents, signatures and the group that XAPI installs are right");
     let key = output.key_file(&spec.key_file, certificate)?;
     let (iso, checksum, key) = output.publish(&iso_sha256, key)?;
     let packages = signed.iter().map(Package::of).collect();
@@ -136,7 +144,7 @@ fn sign(
     document: &[u8],
 ) -> Result<(Vec<Signed>, Signature)> {
     let messages: Vec<&[u8]> = packages.iter().map(|rpm| rpm.header()).chain([document]).collect();
-    let mut signatures = sign_checked(request, &messages)?;
+    let mut signatures = sign_all(request, &messages)?;
     let document_signature = signatures.pop().expect("one signature for each message");
     let signed = packages
         .iter()
@@ -146,7 +154,7 @@ fn sign(
     Ok((signed.collect::<Result<_>>()?, document_signature))
 }
 
-fn sign_checked(request: &Request<'_>, messages: &[&[u8]]) -> Result<Vec<Signature>> {
+fn sign_all(request: &Request<'_>, messages: &[&[u8]]) -> Result<Vec<Signature>> {
     let certificate = request.signer.certificate();
     request.signer.sign(messages, certificate.signature_time(request.epoch))
 }
@@ -189,15 +197,15 @@ fn write_image(
             (written, hash.join().expect("hashing does not panic"))
         });
         written.map_err(failed)?;
-        let sha256 = sha256.map_err(|e| Error::output(package.rpm.source().name(), &e))?;
+        let sha256 = sha256.map_err(|e| payload::unreadable(&package.rpm, &e))?;
         files.push((path.clone(), sha256.clone()));
         entries.push(Entry { package, path, sha256 });
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
     let comps = update::comps(&spec.label);
     let repodata = update::repodata(&entries, &comps, epoch);
-    let [repomd_signature] = <[Signature; 1]>::try_from(sign_checked(request, &[repodata.repomd()])?)
-        .expect("one signature for one message");
+    let [repomd_signature] =
+        <[Signature; 1]>::try_from(sign_all(request, &[repodata.repomd()])?).expect("one signature for one message");
     let (document_asc, repomd_asc) = (document_signature.armored(), repomd_signature.armored());
     let small = [
         ("update.xml", document),

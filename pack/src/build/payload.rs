@@ -13,6 +13,10 @@ use crate::{Error, Result, digest};
 
 /// Reads the headers of every payload, in the order of their file names on the medium.
 pub(super) fn read(spec: &PackSpec, files: &[PathBuf]) -> Result<Vec<Rpm>> {
+    if files.is_empty() {
+        let file = spec.folder.join("pack.toml");
+        return Err(Error::payload(&file, "no payload was given", "Give at least one RPM"));
+    }
     let mut payloads: Vec<Rpm> = Vec::new();
     for file in files {
         let source = Source::open(file)
@@ -80,7 +84,7 @@ pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<Paylo
         .collect())
 }
 
-fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {
+pub(super) fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {
     Error::payload(
         rpm.source().name(),
         format!("cannot be read: {error}"),
