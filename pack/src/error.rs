@@ -105,6 +105,9 @@ impl Error {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 "Make it writable for you, or choose another folder with --output"
             }
+            io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory | io::ErrorKind::AlreadyExists => {
+                "Something else has that name: move it away, or choose another folder with --output"
+            }
             _ => "Check the disk, or choose another folder with --output",
         };
         Error::new(Class::Output, path.display(), format!("cannot be written: {cause}"), remedy)

@@ -11,6 +11,25 @@ use rpm::{BuildConfig, Dependency, FileMode, FileOptions, PackageBuilder};
 
 use crate::tools::{command, fail, outcome, succeed};
 
+/// Folders that every host has and that matter here.
+const FOLDERS: [&str; 15] = [
+    "bin",
+    "dev",
+    "etc/logrotate.d",
+    "etc/pki/rpm-gpg",
+    "etc/xensource/bugtool",
+    "proc",
+    "run",
+    "tmp",
+    "usr/bin",
+    "usr/lib/systemd/system",
+    "usr/lib/systemd/system-preset",
+    "usr/share/doc",
+    "var/lib/rpm",
+    "var/log",
+    "var/update/applied",
+];
+
 /// A root folder of a host.
 pub struct Root {
     folder: tempfile::TempDir,
@@ -23,7 +42,7 @@ impl Root {
     /// If rpm fails.
     pub fn of_release(product_version: &str) -> Root {
         let root = Root { folder: tempfile::tempdir().expect("a folder") };
-        for folder in ["bin", "usr/bin", "etc/pki/rpm-gpg", "tmp", "var/lib/rpm", "var/log", "run", "dev", "proc"] {
+        for folder in FOLDERS {
             fs::create_dir_all(root.path().join(folder)).expect("made");
         }
         fs::copy("/bin/busybox", root.path().join("bin/busybox")).expect("busybox-static is installed");
@@ -49,9 +68,17 @@ impl Root {
     /// If it cannot be written.
     pub fn run_systemd(&self) {
         fs::create_dir_all(self.path().join("run/systemd/system")).expect("made");
-        let systemctl = self.path().join("bin/systemctl");
-        fs::write(&systemctl, "#!/bin/sh\necho \"$*\" >> /systemctl.log\n").expect("written");
-        fs::set_permissions(systemctl, Permissions::from_mode(0o755)).expect("set");
+        self.add_program("systemctl", "echo \"$*\" >> /systemctl.log\n");
+    }
+
+    /// A program in the root: a shell script with this text.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn add_program(&self, name: &str, script: &str) {
+        let program = self.path().join("bin").join(name);
+        fs::write(&program, format!("#!/bin/sh\n{script}")).expect("written");
+        fs::set_permissions(program, Permissions::from_mode(0o755)).expect("set");
     }
 
     /// The calls of `systemctl` since the last look.

@@ -202,8 +202,19 @@ fn broken_packages_are_refused() {
         bytes[at..at + 4].copy_from_slice(b"zstd");
         bytes
     };
+    let flipped = {
+        let mut bytes = whole.clone();
+        bytes[whole.len() - 1000] ^= 1;
+        bytes
+    };
+    let fifo = folder.path().join("fifo.rpm");
+    succeed(&mut command("mkfifo", [&fifo]));
     for (path, named) in [
         (file("cut.rpm", &whole[..2000]), "truncated"),
+        (file("short.rpm", &whole[..whole.len() - 1]), "truncated"),
+        (file("long.rpm", &[whole.as_slice(), b"x"].concat()), "after its end"),
+        (file("flipped.rpm", &flipped), "damaged"),
+        (fifo, "not a regular file"),
         (file("text.rpm", b"not a package"), "truncated"),
         (file("noise.rpm", &[7; 5000]), "not an RPM"),
         (file("zstd.rpm", &zstd), "zstd"),
@@ -280,8 +291,52 @@ fn an_interrupted_build_leaves_nothing() {
 }
 
 #[test]
+fn a_signature_that_takes_for_ever_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bin, output) = (folder.path().join("bin"), folder.path().join("out"));
+    fs::create_dir(&bin).unwrap();
+    // gpg, whose card never answers: it exports the key, and then waits.
+    let public = packs::key_file("rsa4096-public").display().to_string();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--export*) exec cat '{public}' ;; esac\n: > \"$0.waits\"\nexec sleep 600\n"
+    );
+    fs::write(bin.join("gpg"), script).unwrap();
+    fs::set_permissions(bin.join("gpg"), Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut pack = pack_without_key(&output);
+    let mut child = pack.args(["--gpg-key", "rsa4096"]).env("PATH", path).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !bin.join("gpg.waits").exists() {
+        assert!(Instant::now() < deadline && child.try_wait().unwrap().is_none(), "it did not come to sign");
+        std::thread::yield_now();
+    }
+    succeed(&mut command("kill", ["-TERM", &child.id().to_string()]));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(names(&output), Vec::<String>::new());
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_an_error_and_one_that_nobody_reads_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let xtask = programs::xtask().display().to_string();
+    let run = |redirection: &str| {
+        let mut shell = command("bash", ["-c", &format!("set -o pipefail; '{xtask}' \"$@\" {redirection}"), "bash"]);
+        shell.args(pack(folder.path()).get_args()).arg("--json").current_dir(packs::workspace());
+        outcome(&mut shell)
+    };
+    assert_eq!(run("> /dev/full").code, Some(7));
+    assert_eq!(run("| true").code, Some(0));
+}
+
+#[test]
 fn wrong_usage_is_told() {
-    for arguments in [vec!["pack", "--kye", "x"], vec!["pack", "--passphrase-env", "X"], vec!["pakc"], vec![]] {
+    for arguments in [
+        vec!["pack", "--kye", "x"],
+        vec!["pack", "--gpg-key", "x", "--passphrase-env", "X"],
+        vec!["pack", "--passphrase-env", "X"],
+        vec!["pakc"],
+        vec![],
+    ] {
         let said = outcome(Command::new(programs::xtask()).args(&arguments));
         assert_eq!(said.code, Some(2), "{arguments:?}: {}", said.text);
     }

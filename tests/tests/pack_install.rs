@@ -180,28 +180,55 @@ fn removal_leaves_nothing() {
     fs::write(root.path().join("var/log/xscontainer.log"), "a line\n").unwrap();
     fs::write(root.path().join("var/log/xscontainer.log.1"), "a line\n").unwrap();
     erase(&root);
-    // The host's own folders: XAPI makes /var/update/applied on every host, rpm leaves parents of what it removes.
-    let left: Vec<String> =
-        root.files().into_iter().filter(|file| !before.contains(file) && !root.path().join(file).is_dir()).collect();
+    let left: Vec<String> = root.files().into_iter().filter(|file| !before.contains(file)).collect();
     let expected = ["./etc/pki/rpm-gpg/RPM-GPG-KEY-xscontainer"];
     assert_eq!(left, expected);
 }
 
-#[test]
-fn the_removal_script_removes_everything_and_says_what_remains_while_xapi_is_down() {
+/// A host whose `rpm` and `xe` write down their calls: the script calls the host's own, which are outside of the root.
+/// `xe` answers with these words, and fails where they are `fail`.
+fn run_removal(xe: &str) -> (Option<i32>, String, Vec<String>) {
     let root = Root::of_release("8.2.1");
     install(&root, &FIRST);
-    // The script calls the host's rpm, which is outside of this root: let one inside stand in for it.
-    let shim = "#!/bin/sh\necho \"rpm $*\" >> /rpm.log\n";
-    fs::write(root.path().join("bin/rpm"), shim).unwrap();
-    succeed(command("chmod", ["755"]).arg(root.path().join("bin/rpm")));
-    let script = format!("/var/update/{}/remove", FIRST.pack.uuid);
-    let said = lab::tools::outcome(&mut root.chroot(&[&script]));
-    assert_eq!(said.code, Some(2), "{}", said.text);
-    assert!(said.text.contains(&format!("xe update-destroy uuid={}", FIRST.pack.uuid)), "{}", said.text);
-    let log = fs::read_to_string(root.path().join("rpm.log")).unwrap();
-    assert!(log.contains("rpm -e xscontainer update-xscontainer control-xscontainer"), "{log}");
-    assert!(!stamp(&root, &FIRST));
+    root.add_program(
+        "rpm",
+        "echo \"rpm $*\" >> /calls\ncase \"$*\" in\n*-qf*) echo control-xscontainer ;;\n\
+         *REQUIRENAME*) printf 'control-xscontainer\\nrpmlib(FileDigests)\\nxscontainer\\n' ;;\nesac\n",
+    );
+    root.add_program("xe", &format!("echo \"xe $*\" >> /calls\n{xe}\n"));
+    fs::write(root.path().join("etc/xensource-inventory"), "INSTALLATION_UUID='host-uuid'\n").unwrap();
+    let said = lab::tools::outcome(&mut root.chroot(&[&format!("/var/update/{}/remove", FIRST.pack.uuid)]));
+    assert!(!stamp(&root, &FIRST), "the stamp is gone whatever XAPI says");
+    let calls = fs::read_to_string(root.path().join("calls")).unwrap();
+    (said.code, said.text, calls.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn the_removal_script_removes_the_packages_and_makes_xapi_forget_the_update() {
+    let uuid = FIRST.pack.uuid;
+    let (code, said, calls) = run_removal(&format!("case \"$*\" in *params=uuid*) echo {uuid} ;; esac"));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(calls.contains(&"rpm -e xscontainer update-xscontainer control-xscontainer".into()), "{calls:?}");
+    assert!(calls.contains(&"xe update-resync-host host-uuid=host-uuid".into()), "{calls:?}");
+    assert_eq!(calls.last().unwrap(), &format!("xe update-destroy uuid={uuid}"));
+}
+
+#[test]
+fn the_removal_script_keeps_the_update_while_other_hosts_have_it() {
+    let (code, said, calls) = run_removal("case \"$*\" in *update-list*) echo something ;; esac");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("Other hosts of the pool"), "{said}");
+    assert!(!calls.iter().any(|call| call.contains("update-destroy")), "{calls:?}");
+}
+
+#[test]
+fn the_removal_script_says_what_remains_to_be_done_when_xapi_does_not_answer() {
+    let uuid = FIRST.pack.uuid;
+    for xe in ["exit 1", "case \"$*\" in *update-list*) exit 1 ;; esac"] {
+        let (code, said, _) = run_removal(xe);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(&format!("xe update-destroy uuid={uuid}")), "{said}");
+    }
 }
 
 #[test]
@@ -249,9 +276,11 @@ fn the_precheck_marks_a_pack_that_rpm_installed_so_that_yum_upgrades_it() {
     let root = Root::of_release("8.2.1");
     install(&root, &FIRST);
     fs::create_dir_all(root.path().join("var/lib/yum")).unwrap();
-    let shim = "#!/bin/sh\ncase \"$*\" in *SHA1HEADER*) echo 0123abc-update-xscontainer-11.0.0-1-noarch;; esac\n";
-    fs::write(root.path().join("bin/rpm"), shim).unwrap();
-    succeed(command("chmod", ["755"]).arg(root.path().join("bin/rpm")));
+    root.add_program(
+        "rpm",
+        "case \"$*\" in\n*-qf*) echo control-xscontainer ;;\n\
+         *SHA1HEADER*update-xscontainer) echo 0123abc-update-xscontainer-11.0.0-1-noarch ;;\nesac\n",
+    );
     succeed(&mut root.chroot(&[&format!("/var/update/{}/precheck", FIRST.pack.uuid)]));
     let mark = root.path().join("var/lib/yum/yumdb/u/0123abc-update-xscontainer-11.0.0-1-noarch/group_member");
     assert_eq!(fs::read_to_string(mark).unwrap(), "update");

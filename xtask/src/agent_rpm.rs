@@ -46,17 +46,13 @@ pub(crate) fn build(root: &Path, spec: &PackSpec, source: &Source, terminal: &Te
     generate.arg("--source-date").arg(source.epoch.to_string());
     generate.arg("--metadata-overwrite").arg(&metadata).arg("--output").arg(&rpm);
     tools::run(&mut generate, "cargo generate-rpm", "Its message above says why")?;
-    terminal.detail(format_args!(
-        "{}, {}",
-        rpm.strip_prefix(root).unwrap_or(&rpm).display(),
-        terminal::size(file_size(&rpm))
-    ));
+    terminal.detail(format_args!("an RPM of {}, in target/payload", terminal::size(file_size(&rpm))));
     Ok(rpm)
 }
 
 /// Builds every program that the payload names; returns their folder.
 fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Terminal) -> Result<PathBuf> {
-    terminal.step_of_program("compile", "cargo build: the agent, static; the first time takes a few minutes");
+    terminal.step_of_program("compile", "cargo build: the agent as one static program");
     let target_folder = root.join("target");
     let mut build = tools::cargo(root);
     build.args(["build", "--locked", "--package", "agent", "--profile", PROFILE, "--target", TARGET]);

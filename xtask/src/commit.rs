@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pack::spec::{Commit, PackVersion, Released};
+use pack::spec::{PackVersion, Released, SourceState};
 use pack::{Error, Result};
 
 /// The version and the time of what is built here.
@@ -18,19 +18,19 @@ pub(crate) struct Source {
 
 /// Looks at the tree. A tag `v<version>` on the commit names the version; a modified tree is refused unless allowed.
 pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Result<Source> {
-    let Some(head) = git(root, &["log", "-1", "--format=%ct %h"])? else {
-        let commit = Commit { time: time_of_build(), modified: true };
-        return describe(
-            PackVersion::of_commit(released, &commit)?,
-            commit.time,
-            "no git here: a tree of unknown state".into(),
-        );
+    let version = |state| PackVersion::of_source(released, &state);
+    let head = match git(root, &["log", "-1", "--format=%ct %h"])? {
+        Git::Said(head) => head,
+        nothing => {
+            let built = time_of_build();
+            return describe(version(SourceState::Unknown { built })?, built, nothing.why().into());
+        }
     };
     let (time, hash) = head.split_once(' ').unwrap_or((&head, ""));
     let time: u64 = time
         .parse()
         .map_err(|_| Error::tool("git", format!("gave {head:?} for the time of the commit"), "Check `git log -1`"))?;
-    let changes = git(root, &["status", "--porcelain"])?.unwrap_or_default();
+    let changes = git(root, &["status", "--porcelain"])?.text();
     if let Some(first) = changes.lines().next() {
         if !allow_dirty {
             let count = changes.lines().count();
@@ -41,22 +41,14 @@ pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Res
             ));
         }
         // Two builds of a modified tree differ: each gets a version of its own, which rises.
-        let commit = Commit { time: time_of_build(), modified: true };
-        return describe(
-            PackVersion::of_commit(released, &commit)?,
-            commit.time,
-            format!("commit {hash} with uncommitted changes"),
-        );
+        let built = time_of_build();
+        let state = SourceState::Modified { time, built };
+        return describe(version(state)?, built, format!("commit {hash} with uncommitted changes"));
     }
-    let tags =
-        git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.unwrap_or_default();
+    let tags = git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.text();
     match tags.lines().next().and_then(|tag| tag.strip_prefix('v')) {
-        Some(version) => describe(PackVersion::new(version)?, time, format!("release {version}, commit {hash}")),
-        None => describe(
-            PackVersion::of_commit(released, &Commit { time, modified: false })?,
-            time,
-            format!("commit {hash}"),
-        ),
+        Some(tag) => describe(PackVersion::of_release(tag)?, time, format!("release {tag}, commit {hash}")),
+        None => describe(version(SourceState::Commit { time })?, time, format!("commit {hash}")),
     }
 }
 
@@ -85,14 +77,36 @@ fn time_of_build() -> u64 {
     std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|time| time.parse().ok()).unwrap_or_else(now)
 }
 
-/// What git prints; nothing if there is no git, or no repository.
-fn git(root: &Path, arguments: &[&str]) -> Result<Option<String>> {
+/// What there is to learn from git.
+enum Git {
+    Said(String),
+    NoRepository,
+    NoProgram,
+}
+
+impl Git {
+    fn text(self) -> String {
+        match self {
+            Git::Said(text) => text,
+            Git::NoRepository | Git::NoProgram => String::new(),
+        }
+    }
+
+    fn why(&self) -> &'static str {
+        match self {
+            Git::NoProgram => "an unknown commit, because git is not installed: the version says so (apt install git)",
+            Git::Said(_) | Git::NoRepository => "a tree without a git repository: the version says so",
+        }
+    }
+}
+
+fn git(root: &Path, arguments: &[&str]) -> Result<Git> {
     let output = Command::new("git").arg("-C").arg(root).args(["-c", "safe.directory=*"]).args(arguments).output();
     match output {
         Ok(output) if output.status.success() => {
-            Ok(Some(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
+            Ok(Git::Said(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()))
         }
-        Ok(_) if !root.join(".git").exists() => Ok(None),
+        Ok(_) if !root.join(".git").exists() => Ok(Git::NoRepository),
         Ok(output) => {
             let stderr = String::from_utf8_lossy(&output.stderr);
             let said = stderr.lines().next().unwrap_or("no message");
@@ -102,7 +116,7 @@ fn git(root: &Path, arguments: &[&str]) -> Result<Option<String>> {
                 "The version comes from the commit: make one, or repair the repository",
             ))
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Git::NoProgram),
         Err(e) => Err(Error::tool("git", format!("cannot be run: {e}"), "Repair its installation")),
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn install(packages: &[&str], only_check: bool) -> anyhow::Result<()>
         }
         apt.args(["-qq", "-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"]).args(arguments);
         apt.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null());
-        let status = interrupt::run(&mut apt).with_context(|| format!("apt-get cannot be run. As root: {by_hand}"))?;
+        let status = interrupt::run(&mut apt).with_context(|| format!("Debian packages are missing, and there is neither the right nor sudo to install them. As root: {by_hand}"))?;
         if !status.success() {
             bail!("apt-get {} failed with {status}. As root: {by_hand}", arguments[0]);
         }

@@ -31,10 +31,10 @@ pub(crate) struct Pack {
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// Read the key's passphrase from the first line of this file [default: ask]
-    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "passphrase_env")]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["passphrase_env", "gpg_key"])]
     pub(crate) passphrase_file: Option<PathBuf>,
     /// Read the key's passphrase from the environment variable of this name
-    #[arg(long, value_name = "NAME", requires = "key")]
+    #[arg(long, value_name = "NAME", requires = "key", conflicts_with = "gpg_key")]
     pub(crate) passphrase_env: Option<String>,
     /// Sign with this key through the gpg program: its agent, or a smart card
     #[arg(long, value_name = "ID", conflicts_with = "key")]

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use pack::openpgp::{GpgKey, Signer, SoftwareKey, development_key};
@@ -16,7 +17,10 @@ use crate::{commit, interrupt};
 pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer>> {
     let now = commit::now();
     if let Some(id) = &flags.gpg_key {
-        return Ok(Box::new(GpgKey::find(id, now)?));
+        let key = GpgKey::find(id, now, interrupt::output)?;
+        // gpg knows only by signing whether it can: a card may be missing, or a passphrase wrong.
+        key.sign(&[b"trial"], key.certificate().signature_time(0))?;
+        return Ok(Box::new(key));
     }
     let Some(file) = &flags.key else {
         let folder = config_folder()?;
@@ -29,8 +33,15 @@ pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer
         return Ok(Box::new(key));
     };
     let name = file.display().to_string();
+    if fs::metadata(file).is_ok_and(|metadata| metadata.is_file() && metadata.mode() & 0o077 != 0) {
+        terminal.note(format_args!("{name} can be read by others; chmod 600 keeps a signing key to yourself"));
+    }
     let armored = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
-        Error::key(&name, format!("cannot be read: {e}"), "Check the path; the file must hold one armored secret key")
+        Error::key(
+            &name,
+            format!("cannot be read: {e}"),
+            "Check the path; it must hold one secret key in armor, as text",
+        )
     })?;
     Ok(Box::new(SoftwareKey::parse(&armored, &name, now, &mut || passphrase(flags, &name))?))
 }
@@ -51,7 +62,7 @@ fn passphrase(flags: &Pack, key: &str) -> Result<Zeroizing<String>> {
             )
         });
     }
-    interrupt::prompt(&format!("Passphrase of {key}: ")).map(Zeroizing::new).map_err(|e| {
+    interrupt::prompt(&format!("Passphrase of {key}: "))?.map(Zeroizing::new).map_err(|e| {
         Error::key(
             key,
             format!("is locked, and its passphrase cannot be asked for: {e}"),
@@ -67,7 +78,7 @@ fn config_folder() -> Result<PathBuf> {
     base.map(|base| base.join("xscontainer")).ok_or_else(|| {
         Error::key(
             "for development",
-            "has no place: neither XDG_CONFIG_HOME nor HOME is set",
+            "has no place: neither XDG_CONFIG_HOME nor HOME is an absolute path",
             "Set HOME, or give --key FILE",
         )
     })

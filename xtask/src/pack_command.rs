@@ -1,11 +1,13 @@
 //! `cargo xtask pack`: from the source tree to a signed ISO.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pack::build::{self, Pack as Built, Request};
 use pack::openpgp::Signer;
 use pack::spec::{PackSpec, PackVersion, Released};
+use pack::{Error, Result};
 use serde_json::json;
 
 use crate::flags::Pack;
@@ -14,22 +16,31 @@ use crate::{agent_rpm, commit, interrupt, key, root};
 
 /// Runs the command.
 pub(crate) fn run(flags: &Pack) -> anyhow::Result<()> {
-    interrupt::watch()?;
+    match build_pack(flags) {
+        // Whatever failed, failed because of the signal.
+        Err(_) if interrupt::interrupted() => Err(Error::interrupted().into()),
+        result => Ok(result?),
+    }
+}
+
+fn build_pack(flags: &Pack) -> Result<()> {
     let terminal = Terminal::new(flags.quiet || flags.json);
     let root = root();
     let folder = root.join("spec");
     let spec = PackSpec::read(&folder)?;
     let released = Released::read(&folder)?;
     let source = commit::source(&root, &released, flags.allow_dirty)?;
+    let output = flags.output.clone().unwrap_or_else(|| root.join("target/pack"));
     terminal.note(format_args!("{} {} from {}", spec.label, source.version, source.what));
-    // The key comes first: nobody wants to wait for a compiler to learn that a passphrase is wrong.
+    // Key and folder come first: nobody wants to wait for a compiler to learn that a passphrase is wrong.
+    build::check_output(&output)?;
     let signer = key::signer(flags, &terminal)?;
+    interrupt::watch()?;
 
     let payloads = match flags.rpm.as_slice() {
         [] => vec![agent_rpm::build(&root, &spec, &source, &terminal)?],
         ready => ready.to_vec(),
     };
-    let output = flags.output.clone().unwrap_or_else(|| root.join("target/pack"));
     let request = Request {
         spec: &spec,
         version: &source.version,
@@ -41,42 +52,62 @@ pub(crate) fn run(flags: &Pack) -> anyhow::Result<()> {
     };
     let pack = build::build(&request, &terminal)?;
     let steps = terminal.finish();
-    if flags.json {
-        println!("{:#}", as_json(&spec, &source.version, &*signer, &pack, &steps));
-    } else if !flags.quiet {
-        print_table(&spec, &source.version, &*signer, &pack);
+    if pack.replaced_key {
+        terminal.note(format_args!(
+            "{} held another key before: older images in that folder are signed with that one",
+            shown(&pack.key.path).display()
+        ));
     }
-    Ok(())
+    match (flags.json, flags.quiet) {
+        (true, _) => print(&format!("{:#}\n", as_json(&spec, &source.version, &*signer, &pack, &steps))),
+        (false, true) => Ok(()),
+        (false, false) => print(&table(&spec, &source.version, &*signer, &pack)),
+    }
 }
 
-fn print_table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built) {
+/// Prints the result. A reader that has gone away wanted no more of it.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::output(Path::new("standard output"), &e)),
+        _ => Ok(()),
+    }
+}
+
+fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built) -> String {
     let certificate = signer.certificate();
-    println!("\n{} {version}", spec.label);
-    println!("  uuid       {}", pack.uuid);
-    println!("  signed by  {} {}", certificate.fingerprint(), certificate.user_id());
+    let mut lines = vec![
+        String::new(),
+        format!("{} {version}", spec.label),
+        format!("  uuid       {}", pack.uuid),
+        format!("  signed by  {} {}", certificate.fingerprint(), certificate.user_id()),
+    ];
     if let Some(days) = certificate.expires().map(|end| end.saturating_sub(commit::now()) / 86_400) {
-        println!("             expires in {days} days; from then on hosts refuse this pack");
+        lines.push(format!("             expires in {days} days; from then on hosts refuse this pack"));
     }
     let requirements: Vec<_> = spec.host.iter().map(ToString::to_string).collect();
-    println!("  hosts      {}", requirements.join(", "));
-    println!("\n  {:<68} {:>10} {:>12}", "on the ISO", "size", "in dom0");
+    lines.push(format!("  hosts      {}", requirements.join(", ")));
+    let row = |name: String, size: &str, installed: &str| {
+        format!("  {name:<56} {size:>9} {installed:>9}").trim_end().to_owned()
+    };
+    lines.extend([String::new(), row("on the ISO".into(), "size", "in dom0")]);
     for package in &pack.packages {
-        println!(
-            "  {:<68} {:>10} {:>12}",
-            package.file,
-            terminal::size(package.size),
-            terminal::size(package.installed_size)
-        );
+        lines.push(row(package.file.clone(), &terminal::size(package.size), &terminal::size(package.installed_size)));
     }
-    println!("\n  {:<68} {:>10}", "written", "size");
+    lines.extend([String::new(), row("written".into(), "size", "")]);
     for file in [&pack.iso, &pack.checksum, &pack.key] {
-        println!("  {:<68} {:>10}", shown(&file.path).display(), terminal::size(file.size));
+        lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
     let [by_tool, by_hand] = certificate.trust_commands(&spec.key_file);
-    println!("\nA host takes it once it trusts the key. Copy {} there, then:", spec.key_file);
-    by_tool.iter().for_each(|command| println!("  {command}"));
-    println!("or, by hand:");
-    by_hand.iter().for_each(|command| println!("  {command}"));
+    lines.extend([
+        String::new(),
+        format!("A host takes it once it trusts the key. Copy {} there, then:", spec.key_file),
+    ]);
+    lines.extend(by_tool.iter().map(|command| format!("  {command}")));
+    lines.push("or, by hand:".into());
+    lines.extend(by_hand.iter().map(|command| format!("  {command}")));
+    lines.push(String::new());
+    lines.join("\n")
 }
 
 fn as_json(

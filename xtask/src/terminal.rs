@@ -25,7 +25,7 @@ struct Running {
     name: String,
     since: Instant,
     detail: String,
-    bar: ProgressBar,
+    bar: Option<ProgressBar>,
 }
 
 impl Terminal {
@@ -41,8 +41,8 @@ impl Terminal {
 
     /// Begins a step in which another program shows its progress: no bar of ours.
     pub(crate) fn step_of_program(&self, name: &str, what: &str) {
-        self.begin(name, ProgressBar::hidden());
-        self.say(format_args!("{name:<16} {what}"));
+        self.begin(name);
+        self.say(format_args!("{name:<14} {what}"));
     }
 
     /// Says what the running step made.
@@ -54,7 +54,7 @@ impl Terminal {
 
     /// A line that is neither error nor step.
     pub(crate) fn note(&self, note: impl Display) {
-        self.say(format_args!("{:<16} {note}", "note"));
+        self.say(format_args!("{:<14} {note}", "note"));
     }
 
     /// Ends the running step; every step with its time.
@@ -63,16 +63,19 @@ impl Terminal {
         std::mem::take(&mut self.state().done)
     }
 
-    fn begin(&self, name: &str, bar: ProgressBar) {
+    fn begin(&self, name: &str) {
         self.end_step();
-        self.state().running = Some(Running { name: name.into(), since: Instant::now(), detail: String::new(), bar });
+        let (since, detail) = (Instant::now(), String::new());
+        self.state().running = Some(Running { name: name.into(), since, detail, bar: None });
     }
 
     fn end_step(&self) {
         let Some(Running { name, since, detail, bar }) = self.state().running.take() else { return };
-        bar.finish_and_clear();
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
         let took = since.elapsed();
-        self.say(format_args!("{name:<16} {detail:<72} {:>7.2} s", took.as_secs_f64()));
+        self.say(format_args!("{name:<14} {detail:<52} {:>7.2} s", took.as_secs_f64()));
         self.state().done.push((name, took));
     }
 
@@ -87,13 +90,12 @@ impl Terminal {
     }
 }
 
+/// Less than this is done before anybody could see a bar.
+const WORTH_A_BAR: u64 = 64 << 20;
+
 impl Progress for Terminal {
     fn step(&self, name: &str) {
-        let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        let style = ProgressStyle::with_template("  {msg:<16} {bar:40} {binary_bytes} of {binary_total_bytes}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_message(name.to_owned());
-        self.begin(name, bar);
+        self.begin(name);
     }
 
     fn made(&self, what: &str) {
@@ -101,15 +103,23 @@ impl Progress for Terminal {
     }
 
     fn advance(&self, bytes: u64, of: u64) {
-        if let Some(running) = &self.state().running {
-            running.bar.set_length(of);
-            running.bar.inc(bytes);
+        if self.quiet || of < WORTH_A_BAR {
+            return;
+        }
+        if let Some(Running { name, bar, .. }) = &mut self.state().running {
+            bar.get_or_insert_with(|| new_bar(name, of)).inc(bytes);
         }
     }
 
     fn interrupted(&self) -> bool {
         interrupt::interrupted()
     }
+}
+
+fn new_bar(name: &str, of: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("  {msg:<14} {bar:36} {binary_bytes} of {binary_total_bytes}");
+    let bar = ProgressBar::new(of).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.with_message(name.to_owned())
 }
 
 /// A size for people.
@@ -123,8 +133,8 @@ pub(crate) fn size(bytes: u64) -> String {
 impl Drop for Terminal {
     /// A failed command leaves no bar behind.
     fn drop(&mut self) {
-        if let Some(running) = &self.state().running {
-            running.bar.finish_and_clear();
+        if let Some(Running { bar: Some(bar), .. }) = &self.state().running {
+            bar.finish_and_clear();
         }
     }
 }

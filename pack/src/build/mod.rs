@@ -18,6 +18,7 @@ use crate::spec::{PackSpec, PackVersion, Released};
 use crate::update::{self, Entry, Repodata};
 use crate::{Error, Result, digest, readback};
 use output::Output;
+pub use output::check_output;
 use payload::Watched;
 
 /// What a pack is built from.
@@ -44,6 +45,8 @@ pub struct Pack {
     pub checksum: OutputFile,
     /// The public key that hosts must trust.
     pub key: OutputFile,
+    /// Whether another key's file of that name was there before.
+    pub replaced_key: bool,
     /// What is in `Packages/`, payload first.
     pub packages: Vec<Package>,
     /// Bytes that the payload takes in dom0.
@@ -97,7 +100,7 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
 
     progress.step("read payload");
     let payloads = payload::read(spec, request.payloads)?;
-    progress.made(&payloads.iter().map(Rpm::nevra).collect::<Vec<_>>().join(", "));
+    progress.made(&payloads.iter().map(Rpm::name).collect::<Vec<_>>().join(", "));
     progress.step("digest payload");
     let digests = payload::digests(&payloads, progress)?;
     progress.made("MD5 and SHA-256");
@@ -105,18 +108,18 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     progress.step("write metadata");
     let uuid = identity::uuid(spec, version, certificate, epoch, &payloads, &digests);
     request.released.check_rises(version, uuid)?;
-    let installation_size = payloads.iter().map(Rpm::installed_size).sum();
+    let installation_size = payloads.iter().map(Rpm::installed_size).fold(0, u64::saturating_add);
     let document = update::update_document(spec, version, uuid, installation_size);
     let companion = Companion { spec, version, uuid, epoch };
     let companions = [rpm::update(companion, &payloads, &document)?, rpm::control(companion)?];
     let companion_digests = payload::digests(&companions, progress)?;
-    progress.made(&format!("uuid {uuid}, update.xml, update-{0}, control-{0}", spec.label));
+    progress.made(&format!("update.xml, update-{0}, control-{0}", spec.label));
 
     progress.step("sign packages");
     let packages: Vec<&Rpm> = payloads.iter().chain(&companions).collect();
     let digests: Vec<&PayloadDigests> = digests.iter().chain(&companion_digests).collect();
     let (signed, document_signature) = sign(request, &packages, &digests, &document)?;
-    progress.made(&format!("{} packages and update.xml by {}", signed.len(), certificate.fingerprint()));
+    progress.made(&format!("{} packages and update.xml", signed.len()));
 
     progress.step("write image");
     let mut output = Output::create(request.output, &format!("{}-{version}.iso", spec.label))?;
@@ -129,11 +132,12 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     readback::check(output.file(), &expected).map_err(|problem| Error::readback(&path, problem))?;
     let iso_sha256 = digest::sha256_hex(Watched::new(output.reader()?, output.length()?, progress))
         .map_err(|e| Error::output(output.path(), &e))?;
-    progress.made("names, contents, signatures and the group that XAPI installs are right");
+    progress.made("names, contents, signatures, comps group");
     let key = output.key_file(&spec.key_file, certificate)?;
+    let replaced_key = key.replaces;
     let (iso, checksum, key) = output.publish(&iso_sha256, key)?;
     let packages = signed.iter().map(Package::of).collect();
-    Ok(Pack { uuid, iso, checksum, key, packages, installation_size, iso_sha256 })
+    Ok(Pack { uuid, iso, checksum, key, replaced_key, packages, installation_size, iso_sha256 })
 }
 
 /// Signs everything that exists before the image: the packages' headers and `update.xml`.

@@ -11,6 +11,20 @@ use super::OutputFile;
 use crate::openpgp::Certificate;
 use crate::{Error, Result};
 
+/// Whether a folder, or the nearest one above it that exists, can be written; leaves nothing there.
+///
+/// # Errors
+/// [`Error::output`].
+pub fn check_output(folder: &Path) -> Result<()> {
+    let existing = folder.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
+    let existing = existing.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder_there = || match existing.is_dir() {
+        true => temporary(existing).map(drop),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    };
+    folder_there().map_err(|e| Error::output(existing, &e))
+}
+
 /// An image that is being written. Dropped without [`Output::publish`], it leaves nothing.
 pub(super) struct Output {
     folder: PathBuf,
@@ -48,29 +62,36 @@ impl Output {
         self.image.as_file().metadata().map(|m| m.len()).map_err(|e| Error::output(&self.path, &e))
     }
 
-    /// The public key, under a temporary name, and the name it will have.
-    pub(super) fn key_file(&self, name: &str, certificate: &Certificate) -> Result<(NamedTempFile, PathBuf)> {
+    /// The public key, under a temporary name.
+    pub(super) fn key_file(&self, name: &str, certificate: &Certificate) -> Result<KeyFile> {
         let path = self.folder.join(name);
-        let file = small(&self.folder, &certificate.armored()).map_err(|e| Error::output(&path, &e))?;
-        Ok((file, path))
+        let armored = certificate.armored();
+        let replaces = fs::read(&path).is_ok_and(|other| other != armored.as_bytes());
+        let file = small(&self.folder, &armored).map_err(|e| Error::output(&path, &e))?;
+        Ok(KeyFile { file, path, replaces })
     }
 
-    /// Gives every file its name: the image last, so that an image never stands beside another's key or checksum.
-    pub(super) fn publish(
-        self,
-        sha256: &str,
-        key: (NamedTempFile, PathBuf),
-    ) -> Result<(OutputFile, OutputFile, OutputFile)> {
+    /// Gives every file its name.
+    pub(super) fn publish(self, sha256: &str, key: KeyFile) -> Result<(OutputFile, OutputFile, OutputFile)> {
         let Output { folder, path, image } = self;
         let checksum_path = PathBuf::from(format!("{}.sha256", path.display()));
         let name = path.file_name().expect("the image has a name").to_string_lossy();
         let checksum = small(&folder, &format!("{sha256}  {name}\n")).map_err(|e| Error::output(&checksum_path, &e))?;
         image.as_file().sync_all().map_err(|e| Error::output(&path, &e))?;
-        let key = persist(key.0, key.1)?;
-        let checksum = persist(checksum, checksum_path)?;
+        // The image first: if even that fails, everything is as it was.
         let image = persist(image, path)?;
+        let checksum = persist(checksum, checksum_path)?;
+        let key = persist(key.file, key.path)?;
         Ok((image, checksum, key))
     }
+}
+
+/// A public key that waits for its name.
+pub(super) struct KeyFile {
+    file: NamedTempFile,
+    path: PathBuf,
+    /// Whether another key has that name.
+    pub(super) replaces: bool,
 }
 
 /// A temporary file that will be readable for everyone, whatever the umask: packs are to be shared.

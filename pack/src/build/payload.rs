@@ -73,7 +73,7 @@ pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<Paylo
         }
     });
     let results = results.into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(results
+    let digests: Vec<PayloadDigests> = results
         .chunks_exact(2)
         .map(|pair| match pair {
             [Done::ContentMd5(content_md5), Done::PayloadSha256(payload_sha256)] => {
@@ -81,7 +81,9 @@ pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<Paylo
             }
             _ => unreachable!("jobs come in these pairs, and results in their order"),
         })
-        .collect())
+        .collect();
+    rpms.iter().zip(&digests).try_for_each(|(rpm, digests)| digests.check(rpm))?;
+    Ok(digests)
 }
 
 pub(super) fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {

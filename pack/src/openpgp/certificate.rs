@@ -4,7 +4,7 @@ use pgp::composed::{ArmorOptions, Deserializable, SignedPublicKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet;
 use pgp::ser::Serialize;
-use pgp::types::{KeyDetails, KeyVersion, PublicParams};
+use pgp::types::{Duration, KeyDetails, KeyVersion, PublicParams, SignedUser, Tag};
 
 use super::Signature;
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ impl Certificate {
     /// since 1970.
     ///
     /// # Errors
-    /// [`Error::Key`] if it is not exactly one key, or one that a host would refuse.
+    /// [`crate::Error`] of class `Key` if it is not exactly one key, or one that a host would refuse.
     pub fn parse(armored: &str, name: &str, now: u64) -> Result<Certificate> {
         let keys = SignedPublicKey::from_armor_many(armored.as_bytes())
             .and_then(|(keys, _)| keys.collect::<pgp::errors::Result<Vec<_>>>())
@@ -34,7 +34,8 @@ impl Certificate {
         Certificate::new(key, name, now)
     }
 
-    pub(super) fn new(key: SignedPublicKey, name: &str, now: u64) -> Result<Certificate> {
+    pub(super) fn new(mut key: SignedPublicKey, name: &str, now: u64) -> Result<Certificate> {
+        keep_own_certifications(&mut key);
         let certificate = Certificate(key);
         match certificate.unfit(now) {
             None => Ok(certificate),
@@ -59,11 +60,14 @@ impl Certificate {
         if !key.details.revocation_signatures.is_empty() {
             return Some(("is revoked".into(), "Use another key"));
         }
-        if key.verify_bindings().is_err() {
-            return Some(("has a self-signature that does not verify".into(), "Export it again"));
+        if key.public_subkeys.iter().any(|subkey| subkey.verify_bindings(&key.primary_key).is_err()) {
+            return Some(("has a subkey that does not belong to it".into(), "Export it again"));
         }
         let Some(own) = self.self_signature() else {
-            return Some(("has no user ID with a self-signature".into(), "Export it again, with its user IDs"));
+            return Some((
+                "has no user ID that it certifies and has not revoked".into(),
+                "Export it again, with its user IDs",
+            ));
         };
         if !matches!(
             own.hash_alg(),
@@ -99,9 +103,18 @@ impl Certificate {
         None
     }
 
-    /// The newest certification of a user ID: it states flags and expiry.
+    /// The user ID that stands for the key, the primary one if there is one, and its newest certification, which states
+    /// flags and expiry. Revoked user IDs do not count.
+    fn identity(&self) -> Option<(&SignedUser, &packet::Signature)> {
+        let valid = self.0.details.users.iter().filter_map(|user| {
+            let newest = user.signatures.iter().max_by_key(|signature| signature.created())?;
+            is_certification(newest).then_some((user, newest))
+        });
+        valid.max_by_key(|(_, signature)| (signature.is_primary(), signature.created()))
+    }
+
     fn self_signature(&self) -> Option<&packet::Signature> {
-        self.0.details.users.iter().flat_map(|user| &user.signatures).max_by_key(|signature| signature.created())
+        self.identity().map(|(_, signature)| signature)
     }
 
     /// The fingerprint, as 40 upper-case hexadecimal digits.
@@ -109,9 +122,9 @@ impl Certificate {
         format!("{:X}", self.0.primary_key.fingerprint())
     }
 
-    /// The first user ID.
+    /// The user ID that stands for the key.
     pub fn user_id(&self) -> String {
-        self.0.details.users.first().map_or_else(String::new, |user| user.id.as_str().unwrap_or_default().to_owned())
+        self.identity().map_or_else(String::new, |(user, _)| user.id.as_str().unwrap_or_default().to_owned())
     }
 
     /// When the key was made, in seconds since 1970.
@@ -119,10 +132,12 @@ impl Certificate {
         self.0.primary_key.created_at().as_secs()
     }
 
-    /// When the key expires, in seconds since 1970, if it does.
+    /// When the key expires, in seconds since 1970, if it does: by its user ID or by a signature on the key itself.
     pub fn expires(&self) -> Option<u64> {
-        let lifetime = self.self_signature()?.key_expiration_time()?.as_secs();
-        (lifetime != 0).then(|| u64::from(self.created()) + u64::from(lifetime))
+        let statements = self.self_signature().into_iter().chain(&self.0.details.direct_signatures);
+        let lifetimes = statements.filter_map(packet::Signature::key_expiration_time).map(Duration::as_secs);
+        let lifetime = lifetimes.filter(|seconds| *seconds != 0).min()?;
+        Some(u64::from(self.created()) + u64::from(lifetime))
     }
 
     /// The time to put on signatures of something that is as old as `epoch`: gpg and rpm refuse a signature that is
@@ -154,6 +169,23 @@ impl Certificate {
         signature.0.signature.hash_alg() == Some(HashAlgorithm::Sha256)
             && signature.0.verify(&self.0.primary_key, message).is_ok()
     }
+}
+
+/// Drops what others say of the key, which hosts have no use for and which this key cannot vouch for.
+fn keep_own_certifications(key: &mut SignedPublicKey) {
+    let primary = &key.primary_key;
+    for user in &mut key.details.users {
+        let id = &user.id;
+        user.signatures.retain(|signature| signature.verify_certification(primary, Tag::UserId, id).is_ok());
+    }
+    key.details.users.retain(|user| !user.signatures.is_empty());
+    key.details.direct_signatures.retain(|signature| signature.verify_key(primary).is_ok());
+    key.details.user_attributes.clear();
+}
+
+fn is_certification(signature: &packet::Signature) -> bool {
+    use packet::SignatureType::{CertCasual, CertGeneric, CertPersona, CertPositive};
+    matches!(signature.typ(), Some(CertGeneric | CertPersona | CertCasual | CertPositive))
 }
 
 /// The length of an RSA modulus: the bit count that its encoding begins with.

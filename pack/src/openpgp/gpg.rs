@@ -1,23 +1,31 @@
 //! A secret key that the `gpg` program uses: behind its agent, or on a smart card.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io;
+use std::process::{Command, Output};
 
 use super::{Certificate, Signature, Signer};
 use crate::{Error, Result};
 
+/// Runs a program to its end with some bytes as its standard input. Callers decide how it may be stopped: gpg can wait
+/// for a card or a passphrase for as long as the user likes.
+pub type Runner = fn(Command, &[u8]) -> io::Result<Output>;
+
 /// A key in the user's GnuPG home.
 pub struct GpgKey {
     certificate: Certificate,
+    runner: Runner,
 }
 
 impl GpgKey {
     /// Finds a key by whatever `gpg --local-user` takes; `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// [`Error::Tool`] if gpg cannot be run, [`Error::Key`] if it has no such key or hosts would refuse it.
-    pub fn find(id: &str, now: u64) -> Result<GpgKey> {
-        let output = run(&["--armor", "--export", "--", id], &[])?;
+    /// [`crate::Error`] of class `Tool` if gpg cannot be run, of class `Key` if it has no such key or hosts would refuse it.
+    pub fn find(id: &str, now: u64, runner: Runner) -> Result<GpgKey> {
+        if id.trim().is_empty() {
+            return Err(Error::key("", "has no name", "Name it by its fingerprint; `gpg --list-secret-keys` shows it"));
+        }
+        let output = run(runner, &["--armor", "--export", "--", id], &[])?;
         if output.trim_ascii().is_empty() {
             return Err(Error::key(
                 id,
@@ -26,7 +34,7 @@ impl GpgKey {
             ));
         }
         let certificate = Certificate::parse(&String::from_utf8_lossy(&output), id, now)?;
-        Ok(GpgKey { certificate })
+        Ok(GpgKey { certificate, runner })
     }
 }
 
@@ -54,7 +62,7 @@ impl Signer for GpgKey {
         messages
             .iter()
             .map(|message| {
-                let packet = run(&arguments, message)?;
+                let packet = run(self.runner, &arguments, message)?;
                 Signature::parse(&packet)
                     .and_then(Signature::in_new_format)
                     .filter(|signature| self.certificate.verifies(message, signature))
@@ -70,37 +78,24 @@ impl Signer for GpgKey {
     }
 }
 
-fn run(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
-    let failed = |problem: String| {
+fn run(runner: Runner, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>> {
+    let mut command = Command::new("gpg");
+    command.args(["--batch", "--quiet"]).args(arguments);
+    let output = runner(command, input).map_err(|e| {
         Error::tool(
             "gpg",
-            problem,
-            "Try the same key with `gpg --detach-sign`; for a terminal prompt set GPG_TTY=$(tty)",
+            format!("cannot be run: {e}"),
+            "Install GnuPG (Debian: gnupg), or give the key as a file with --key",
         )
-    };
-    let mut child = Command::new("gpg")
-        .args(["--batch", "--quiet"])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|e| {
-            Error::tool(
-                "gpg",
-                format!("cannot be run: {e}"),
-                "Install GnuPG (Debian: gnupg), or give the key as a file with --key",
-            )
-        })?;
-    let mut stdin = child.stdin.take().expect("stdin is piped");
-    // Messages are headers and metadata of some hundred kilobytes at most, and gpg reads all before it writes: no deadlock.
-    let written = stdin.write_all(input);
-    drop(stdin);
-    let output = child.wait_with_output().map_err(|e| failed(e.to_string()))?;
-    if !output.status.success() || written.is_err() {
+    })?;
+    if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let said = stderr.lines().last().unwrap_or("no message").trim_start_matches("gpg: ");
-        return Err(failed(format!("failed with {}: {said}", output.status)));
+        return Err(Error::key(
+            "in gpg's keyring",
+            format!("cannot be used: {said}"),
+            "Try it with `gpg --detach-sign`; for a prompt on the terminal set GPG_TTY=$(tty)",
+        ));
     }
     Ok(output.stdout)
 }

@@ -11,7 +11,7 @@ mod software;
 
 pub use certificate::Certificate;
 pub use development::development_key;
-pub use gpg::GpgKey;
+pub use gpg::{GpgKey, Runner};
 pub use signature::Signature;
 pub use software::{Passphrase, SoftwareKey};
 
@@ -27,7 +27,7 @@ pub trait Signer {
     /// The time must not lie before the key's creation: see [`Certificate::signature_time`].
     ///
     /// # Errors
-    /// [`crate::Error::Key`] or [`crate::Error::Tool`] if the key cannot be used.
+    /// [`crate::Error`] of class `Key` or [`crate::Error`] of class `Tool` if the key cannot be used.
     fn sign(&self, messages: &[&[u8]], time: u32) -> Result<Vec<Signature>>;
 }
 

@@ -1,6 +1,7 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use pgp::composed::{Deserializable, SignedPublicKey};
 use zeroize::Zeroizing;
 
 use super::*;
@@ -60,10 +61,19 @@ fn an_encryption_subkey_does_no_harm() {
 }
 
 #[test]
+fn what_others_say_of_a_key_is_left_out() {
+    let key = load("certified-by-others").unwrap();
+    let parsed = SignedPublicKey::from_string(&key.certificate().armored()).unwrap().0;
+    assert_eq!(parsed.details.users[0].signatures.len(), 1);
+    assert!(key.certificate().user_id().starts_with("certified-by-others"));
+}
+
+#[test]
 fn keys_that_hosts_refuse_are_refused_with_the_reason() {
     for (name, reason) in [
         ("ed25519", "verify RSA only"),
         ("expired", "expired on 2024-01-31"),
+        ("expired-revoked-user", "expired on 2024-01-31"),
         ("rsa1024", "has 1024 bits"),
         ("sha1-self-signature", "Sha1"),
         ("certify-only", "may not sign"),

@@ -35,7 +35,7 @@ impl Rpm {
     /// Reads the headers of a package.
     ///
     /// # Errors
-    /// [`Error::Payload`] if it is truncated, is not an RPM, or has headers that rpm would not read.
+    /// [`crate::Error`] of class `Payload` if it is truncated, is not an RPM, or has headers that rpm would not read.
     pub fn read(source: Source) -> Result<Rpm> {
         let head = read_head(&source).map_err(|problem| {
             Error::payload(
@@ -66,15 +66,16 @@ impl Rpm {
                 "Build the package with rpmbuild or another builder that writes it",
             )
         };
-        for (field, value) in [
-            ("name", m.get_name()),
-            ("version", m.get_version()),
-            ("release", m.get_release()),
-            ("architecture", m.get_arch()),
+        for (field, value, more) in [
+            ("name", m.get_name(), "-"),
+            // A '-' ends a version and a release, and '~' and '^' mean something in them.
+            ("version", m.get_version(), "~^"),
+            ("release", m.get_release(), "~^"),
+            ("architecture", m.get_arch(), ""),
         ] {
             let value = value.map_err(|_| missing(field))?;
-            let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-~^".contains(&b));
-            if !plain || value.starts_with('.') {
+            let legal = |c: char| c.is_ascii_alphanumeric() || "._+".contains(c) || more.contains(c);
+            if value.is_empty() || value.starts_with('.') || !value.chars().all(legal) {
                 return Err(missing(field));
             }
         }
@@ -178,8 +179,8 @@ impl Rpm {
         const TRAILER: u64 = 124;
         let inodes = self.metadata.header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILEINODES).unwrap_or_default();
         let entries = self.metadata.get_file_entries().unwrap_or_default();
-        let padded = |n: u64| n.next_multiple_of(4);
-        let mut members = 0;
+        let padded = |n: u64| n.saturating_add(3) & !3;
+        let mut members = 0_u64;
         let mut linked = HashSet::new();
         for (index, entry) in entries.iter().enumerate().rev() {
             if entry.flags().contains(rpm::FileFlags::GHOST) {
@@ -194,9 +195,9 @@ impl Rpm {
                 _ if inodes.get(index).is_some_and(|inode| !linked.insert(*inode)) => 0,
                 _ => entry.size() as u64,
             };
-            members += padded(MEMBER_HEADER + name) + padded(content);
+            members = members.saturating_add(padded(MEMBER_HEADER + name)).saturating_add(padded(content));
         }
-        members + TRAILER
+        members.saturating_add(TRAILER)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag, PackageMetadata};
+use rpm::{Header, HeaderEntry, IndexData, IndexSignatureTag, IndexTag, PackageMetadata};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -35,6 +35,51 @@ pub struct PayloadDigests {
     pub payload_sha256: [u8; 32],
 }
 
+impl PayloadDigests {
+    /// Refuses a package that is not what its own headers say: signed anew, its damage would look right.
+    ///
+    /// # Errors
+    /// [`Error::payload`] naming what does not agree.
+    pub fn check(&self, rpm: &Rpm) -> Result<()> {
+        let signature = &rpm.metadata().signature;
+        let stated_size = signature
+            .get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_SIZE)
+            .map(u64::from)
+            .or_else(|_| signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGSIZE))
+            .ok();
+        let stated_md5 = signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5).ok();
+        let stated_sha1 = signature.get_entry_data_as_string(IndexSignatureTag::RPMSIGTAG_SHA1).ok();
+        let stated_sha256 = signature.get_entry_data_as_string(IndexSignatureTag::RPMSIGTAG_SHA256).ok();
+        let differs = |stated: Option<&str>, actual: String| stated.is_some_and(|stated| stated != actual);
+        let problem = match stated_size {
+            Some(stated) if rpm.content_length() < stated => {
+                format!("is truncated: it has {} bytes of header and payload instead of {stated}", rpm.content_length())
+            }
+            Some(stated) if rpm.content_length() > stated => {
+                format!("has {} bytes after its end", rpm.content_length() - stated)
+            }
+            _ if differs(stated_sha1, hex(&Sha1::digest(rpm.header()))) => "has a header that was changed".into(),
+            _ if differs(stated_sha256, hex(&Sha256::digest(rpm.header()))) => "has a header that was changed".into(),
+            _ if stated_md5.is_some_and(|stated| stated != self.content_md5) => "is damaged: its MD5 is another".into(),
+            _ if differs(stated_payload_digest(rpm), hex(&self.payload_sha256)) => {
+                "is damaged: the SHA-256 of its payload is another".into()
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::payload(
+            rpm.source().name(),
+            problem,
+            "Build or download the package again; `rpm -K` shows whether it is whole",
+        ))
+    }
+}
+
+/// The SHA-256 of the payload that the main header states, if it states one: 64 digits.
+fn stated_payload_digest(rpm: &Rpm) -> Option<&str> {
+    let digests = rpm.metadata().header.get_entry_data_as_string_array(IndexTag::RPMTAG_PAYLOADSHA256).ok()?;
+    digests.first().copied().filter(|digest| digest.len() == 64)
+}
+
 /// A package with a new signature header: what goes into the pack.
 #[derive(Debug, Clone)]
 pub struct Signed {
@@ -49,7 +94,7 @@ impl Signed {
     /// Puts a signature (an OpenPGP packet over [`Rpm::header`]) and digests before a package's header.
     ///
     /// # Errors
-    /// [`Error::Payload`] if the headers cannot be written as they were read.
+    /// [`crate::Error`] of class `Payload` if the headers cannot be written as they were read.
     pub fn new(rpm: &Rpm, digests: &PayloadDigests, signature: Vec<u8>) -> Result<Signed> {
         let content_length = rpm.content_length();
         let entries = entries(rpm, digests, signature, content_length);

@@ -1,6 +1,6 @@
 //! Where the bytes of a package are.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -26,11 +26,12 @@ impl Source {
     /// # Errors
     /// Those of opening it; a folder or device is refused.
     pub fn open(path: &Path) -> io::Result<Source> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
+        // Looked at before it is opened: opening a pipe would wait for its other end.
+        if !fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         Ok(Source { name: path.into(), length: metadata.len(), bytes: Bytes::File(Arc::new(file)) })
     }
 

@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use requirement::{Operator, Requirement};
-pub use version::{Commit, PackVersion, Release, Released};
+pub use version::{PackVersion, Release, Released, SourceState};
 
 use crate::{Error, Result};
 
@@ -78,6 +78,9 @@ pub struct Payload {
     pub vendor: String,
     #[serde(default)]
     pub scriptlets: Scriptlets,
+    /// Folders that belong to the payload and go with it, mode 0755; those that hosts have are not listed.
+    #[serde(default)]
+    pub directories: Vec<String>,
     pub files: Vec<PayloadFile>,
 }
 
@@ -142,7 +145,7 @@ impl PackSpec {
     /// Reads `pack.toml` of a folder, and the scripts that it names.
     ///
     /// # Errors
-    /// [`Error::Spec`] naming the file, the key and the remedy.
+    /// [`crate::Error`] of class `Spec` naming the file, the key and the remedy.
     pub fn read(folder: &Path) -> Result<PackSpec> {
         let file = folder.join("pack.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
@@ -310,22 +313,15 @@ fn check_payload(payload: &Payload) -> std::result::Result<(), Problem> {
             ));
         }
     }
+    const PLAIN: &str = "Write it as it will be in dom0, such as /etc/name";
+    if let Some(directory) = payload.directories.iter().find(|path| !is_plain_absolute(path)) {
+        return Err((format!("payload.directories {directory:?}"), "is not a plain absolute path".into(), PLAIN));
+    }
     let mut seen = BTreeSet::new();
     for file in &payload.files {
         let key = format!("payload.files {:?}", file.path);
-        let path = Path::new(&file.path);
-        let plain = path.components().skip(1).all(|c| matches!(c, Component::Normal(_)));
-        if !file.path.starts_with('/')
-            || !plain
-            || file.path.ends_with('/')
-            || file.path.contains("//")
-            || file.path.contains(char::is_control)
-        {
-            return Err((
-                key,
-                "is not a plain absolute path".into(),
-                "Write it as it will be in dom0, such as /etc/name",
-            ));
+        if !is_plain_absolute(&file.path) {
+            return Err((key, "is not a plain absolute path".into(), PLAIN));
         }
         if file.mode & !0o755 != 0 {
             return Err((
@@ -342,6 +338,15 @@ fn check_payload(payload: &Payload) -> std::result::Result<(), Problem> {
         return Err(("payload.files".into(), "is empty".into(), "Name at least one file"));
     }
     Ok(())
+}
+
+fn is_plain_absolute(path: &str) -> bool {
+    let only_names = Path::new(path).components().skip(1).all(|c| matches!(c, Component::Normal(_)));
+    path.starts_with('/')
+        && only_names
+        && !path.ends_with('/')
+        && !path.contains("//")
+        && !path.contains(char::is_control)
 }
 
 fn is_word(text: &str) -> bool {

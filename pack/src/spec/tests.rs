@@ -128,17 +128,42 @@ fn releases_must_rise() {
 }
 
 #[test]
-fn a_commit_lies_between_the_releases_around_it() {
+fn versions_of_builds_rise_towards_the_next_release() {
+    use std::cmp::Ordering::Less;
     let releases = released(TWO_RELEASES).unwrap();
-    let version = PackVersion::of_commit(&releases, &Commit { time: 1_800_000_000, modified: false }).unwrap();
-    assert_eq!(version.as_str(), "11.1.0.20270115080000");
-    assert!(releases.check_rises(&version, Uuid::nil()).is_ok());
-    assert_eq!(version::rpm_compare(version.as_str(), "11.1.1"), std::cmp::Ordering::Less);
+    let of = |source| PackVersion::of_source(&releases, &source).unwrap().as_str().to_owned();
+    let rising = [
+        "11.1.0".to_owned(),
+        of(SourceState::Unknown { built: 1_800_000_900 }),
+        of(SourceState::Commit { time: 1_800_000_000 - 1 }),
+        of(SourceState::Modified { time: 1_800_000_000, built: 1_800_000_500 }),
+        of(SourceState::Modified { time: 1_800_000_000, built: 1_800_000_600 }),
+        of(SourceState::Commit { time: 1_800_000_000 }),
+        "11.1.1".to_owned(),
+    ];
+    for pair in rising.windows(2) {
+        assert_eq!(version::rpm_compare(&pair[0], &pair[1]), Less, "{pair:?}");
+    }
+    assert_eq!(rising[3], "11.1.0.20270115080000~20270115080820.dirty");
+}
 
-    let first = PackVersion::of_commit(&Released::default(), &Commit { time: 1_800_000_000, modified: true }).unwrap();
-    assert_eq!(first.as_str(), "10.99.20270115080000.dirty");
-    assert_eq!(version::rpm_compare(first.as_str(), "10.0.4"), std::cmp::Ordering::Greater);
-    assert_eq!(version::rpm_compare(first.as_str(), "11.0.0"), std::cmp::Ordering::Less);
+#[test]
+fn before_the_first_release_versions_lie_between_the_originals_and_11() {
+    use std::cmp::Ordering::{Greater, Less};
+    for source in [SourceState::Commit { time: 1_800_000_000 }, SourceState::Unknown { built: 1_800_000_000 }] {
+        let version = PackVersion::of_source(&Released::default(), &source).unwrap();
+        assert_eq!(version::rpm_compare(version.as_str(), "10.0.4"), Greater);
+        assert_eq!(version::rpm_compare(version.as_str(), "11.0.0"), Less);
+    }
+}
+
+#[test]
+fn a_release_has_three_numbers() {
+    assert!(PackVersion::of_release("11.0.0").is_ok());
+    for text in ["11.0", "11.0.0.1", "11.0.x", "11..0"] {
+        assert!(PackVersion::of_release(text).is_err(), "{text}");
+        assert!(released(&TWO_RELEASES.replace("11.1.0", text)).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -163,8 +188,8 @@ fn versions_that_break_on_hosts_are_refused() {
 
 proptest! {
     #[test]
-    fn later_commits_have_higher_versions(a in 0_u64..4_000_000_000, b in 0_u64..4_000_000_000, dirty: bool) {
-        let version = |time| PackVersion::of_commit(&Released::default(), &Commit { time, modified: dirty }).unwrap();
+    fn later_commits_have_higher_versions(a in 0_u64..4_000_000_000, b in 0_u64..4_000_000_000) {
+        let version = |time| PackVersion::of_source(&Released::default(), &SourceState::Commit { time }).unwrap();
         prop_assert_eq!(version::rpm_compare(version(a).as_str(), version(b).as_str()), a.cmp(&b));
     }
 

@@ -21,7 +21,7 @@ impl PackVersion {
     /// Checks a version.
     ///
     /// # Errors
-    /// [`Error::Version`] for text that rpm cannot compare, and for 1.0: release packages of XCP-ng and XenServer carry
+    /// [`crate::Error`] of class `Version` for text that rpm cannot compare, and for 1.0: release packages of XCP-ng and XenServer carry
     /// `Obsoletes: control-xscontainer = 1.0-1`, which removes the control package of such a pack again.
     pub fn new(text: &str) -> Result<PackVersion> {
         if !is_rpm_version(text) {
@@ -41,30 +41,44 @@ impl PackVersion {
         Ok(PackVersion(text.into()))
     }
 
+    /// The version of a release: three numbers, so that versions of commits after it, which have a fourth one, lie below
+    /// the next release.
+    ///
+    /// # Errors
+    /// [`Error::version`] for anything else.
+    pub fn of_release(text: &str) -> Result<PackVersion> {
+        match is_release(text) {
+            true => PackVersion::new(text),
+            false => Err(Error::version(
+                text,
+                "is not of the form 11.0.0",
+                "Name the tag of a release v11.0.0, with three numbers",
+            )),
+        }
+    }
+
     /// The version as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The version of a build that is not a release: the last release's version, then the time.
+    /// The version of a build that is not a release.
     ///
-    /// It lies above that release and below the next one, whatever its number, and rises from commit to commit.
+    /// A commit's is the last release's and the commit's time: it lies above that release and below the next one, and
+    /// rises from commit to commit. A build with changes on top lies just below its commit's, and a build of an unknown
+    /// state below all commits', so that a host that has one takes the proper pack later.
     ///
     /// # Errors
-    /// [`Error::version`] if the commit's time is none.
-    pub fn of_commit(released: &Released, commit: &Commit) -> Result<PackVersion> {
+    /// [`crate::Error`] of class `Version` if a time is none.
+    pub fn of_source(released: &Released, source: &SourceState) -> Result<PackVersion> {
         // Before the first release: below 11.0.0, which replaces 10.0.4 of the original.
         let base = released.newest().map_or("10.99", |release| release.version.as_str());
-        let time = utc_digits(commit.time).ok_or_else(|| {
-            Error::version(
-                commit.time,
-                "is not a time in seconds since 1970",
-                "Correct the commit's date, or SOURCE_DATE_EPOCH",
-            )
-        })?;
-        PackVersion::new(&match commit.modified {
-            false => format!("{base}.{time}"),
-            true => format!("{base}.{time}.dirty"),
+        PackVersion::new(&match *source {
+            SourceState::Commit { time } => format!("{base}.{}", utc_digits(time)?),
+            SourceState::Modified { time, built } => {
+                format!("{base}.{}~{}.dirty", utc_digits(time)?, utc_digits(built)?)
+            }
+            SourceState::Unknown { built } => format!("{base}.0~{}.dirty", utc_digits(built)?),
         })
     }
 }
@@ -75,13 +89,15 @@ impl fmt::Display for PackVersion {
     }
 }
 
-/// The state of the source tree that a pack is built from.
-#[derive(Debug, Clone)]
-pub struct Commit {
-    /// Seconds since 1970: the commit's time, or for a modified tree the time of the build.
-    pub time: u64,
-    /// Whether the tree differs from the commit.
-    pub modified: bool,
+/// The state of the source tree that a pack is built from; times in seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub enum SourceState {
+    /// A commit, of that time.
+    Commit { time: u64 },
+    /// A commit with changes on top, built at that time.
+    Modified { time: u64, built: u64 },
+    /// Nobody knows, built at that time.
+    Unknown { built: u64 },
 }
 
 /// `released.toml`: the releases that left the project, oldest first.
@@ -106,7 +122,7 @@ impl Released {
     /// Reads `released.toml` of a folder.
     ///
     /// # Errors
-    /// [`Error::Spec`] if it is missing or malformed, or if its versions do not rise.
+    /// [`crate::Error`] of class `Spec` if it is missing or malformed, or if its versions do not rise.
     pub fn read(folder: &Path) -> Result<Released> {
         let file = folder.join("released.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
@@ -117,6 +133,13 @@ impl Released {
             )
         })?;
         let released: Released = toml::from_str(&text).map_err(|e| super::malformed(&file, &text, &e))?;
+        if let Some(release) = released.release.iter().find(|release| !is_release(&release.version)) {
+            return Err(Error::spec(
+                &file,
+                format!("release {} is not of the form 11.0.0", release.version),
+                "Releases have three numbers: versions of commits, which have four, then lie below the next release",
+            ));
+        }
         for pair in released.release.windows(2) {
             if rpm_compare(&pair[0].version, &pair[1].version) != Ordering::Less {
                 return Err(Error::spec(
@@ -137,7 +160,7 @@ impl Released {
     /// Refuses a version that hosts with an earlier release would ignore. The newest release itself may be built again.
     ///
     /// # Errors
-    /// [`Error::Version`].
+    /// [`crate::Error`] of class `Version`.
     pub fn check_rises(&self, version: &PackVersion, uuid: Uuid) -> Result<()> {
         let Some(newest) = self.newest() else { return Ok(()) };
         match rpm_compare(version.as_str(), &newest.version) {
@@ -157,6 +180,13 @@ impl Released {
     }
 }
 
+/// Three numbers.
+fn is_release(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    parts.len() == 3
+        && parts.iter().all(|part| !part.is_empty() && part.len() < 9 && part.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// Compares two versions as rpm does.
 pub(crate) fn rpm_compare(a: &str, b: &str) -> Ordering {
     rpm_version::rpm_evr_compare(a, b)
@@ -171,7 +201,14 @@ pub(crate) fn is_rpm_version(text: &str) -> bool {
 }
 
 /// `yyyymmddHHMMSS` in UTC.
-fn utc_digits(seconds: u64) -> Option<String> {
-    let time = chrono::DateTime::from_timestamp(i64::try_from(seconds).ok()?, 0)?;
-    Some(time.format("%Y%m%d%H%M%S").to_string())
+fn utc_digits(seconds: u64) -> Result<String> {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+    let time = time.ok_or_else(|| {
+        Error::version(
+            seconds,
+            "is not a time in seconds since 1970",
+            "Correct the commit's date, or SOURCE_DATE_EPOCH",
+        )
+    })?;
+    Ok(time.format("%Y%m%d%H%M%S").to_string())
 }
