@@ -46,7 +46,7 @@ impl Root {
             fs::create_dir_all(root.path().join(folder)).expect("made");
         }
         fs::copy("/bin/busybox", root.path().join("bin/busybox")).expect("busybox-static is installed");
-        for applet in ["sh", "mkdir", "rm", "printf", "basename", "dirname", "id", "cat"] {
+        for applet in ["sh", "mkdir", "rm", "rmdir", "printf", "basename", "dirname", "id", "cat"] {
             std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).expect("linked");
         }
         succeed(root.rpm().arg("--initdb"));

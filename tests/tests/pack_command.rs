@@ -219,11 +219,14 @@ fn broken_packages_are_refused() {
         (file("noise.rpm", &[7; 5000]), "not an RPM"),
         (file("zstd.rpm", &zstd), "zstd"),
         (folder.path().join("absent.rpm"), "cannot be read"),
-        (PAYLOAD.1.clone(), "second package"),
     ] {
-        let said = outcome(pack(&output).arg("--rpm").arg(&path));
+        let mut alone = Command::new(programs::xtask());
+        alone.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--key"]).arg(packs::key_file("rsa4096"));
+        let said = outcome(alone.arg("--rpm").arg(&path).arg("--output").arg(&output));
         assert_refused(&said, 4, &[path.file_name().unwrap().to_str().unwrap(), named], &output);
     }
+    let twice = outcome(pack(&output).arg("--rpm").arg(&PAYLOAD.1));
+    assert_refused(&twice, 4, &["xscontainer-11.0.0-1.x86_64.rpm", "second package"], &output);
 }
 
 #[test]

@@ -17,6 +17,8 @@ use crate::{commit, interrupt};
 pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer>> {
     let now = commit::now();
     if let Some(id) = &flags.gpg_key {
+        // gpg may wait for ever, for a card or a passphrase.
+        interrupt::watch()?;
         let key = GpgKey::find(id, now, interrupt::output)?;
         // gpg knows only by signing whether it can: a card may be missing, or a passphrase wrong.
         key.sign(&[b"trial"], key.certificate().signature_time(0))?;

@@ -21,7 +21,7 @@ impl Certificate {
     /// since 1970.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Key` if it is not exactly one key, or one that a host would refuse.
+    /// [`Error`] of class `Key` if it is not exactly one key, or one that a host would refuse.
     pub fn parse(armored: &str, name: &str, now: u64) -> Result<Certificate> {
         let keys = SignedPublicKey::from_armor_many(armored.as_bytes())
             .and_then(|(keys, _)| keys.collect::<pgp::errors::Result<Vec<_>>>())

@@ -20,7 +20,7 @@ const BACK_DATED_SECONDS: u64 = 2 * 86_400;
 /// readable by the user only. `made` is called before the seconds that making takes.
 ///
 /// # Errors
-/// [`crate::Error`] of class `Key` if the file is readable for others or not a key, of class `Output` if it cannot be written.
+/// [`Error`] of class `Key` if the file is readable for others or not a key, of class `Output` if it cannot be written.
 pub fn development_key(folder: &Path, now: u64, made: &mut dyn FnMut(&Path)) -> Result<SoftwareKey> {
     let path = folder.join("development-key.asc");
     if !path.exists() {

@@ -20,7 +20,7 @@ impl GpgKey {
     /// Finds a key by whatever `gpg --local-user` takes; `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Tool` if gpg cannot be run, of class `Key` if it has no such key or hosts would refuse it.
+    /// [`Error`] of class `Tool` if gpg cannot be run, of class `Key` if it has no such key or hosts would refuse it.
     pub fn find(id: &str, now: u64, runner: Runner) -> Result<GpgKey> {
         if id.trim().is_empty() {
             return Err(Error::key("", "has no name", "Name it by its fingerprint; `gpg --list-secret-keys` shows it"));

@@ -27,7 +27,7 @@ pub trait Signer {
     /// The time must not lie before the key's creation: see [`Certificate::signature_time`].
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Key` or [`crate::Error`] of class `Tool` if the key cannot be used.
+    /// [`crate::Error`] of class `Key` or `Tool` if the key cannot be used.
     fn sign(&self, messages: &[&[u8]], time: u32) -> Result<Vec<Signature>>;
 }
 

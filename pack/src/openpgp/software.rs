@@ -25,7 +25,7 @@ impl SoftwareKey {
     /// Reads one secret key in armor; `name` is for messages, `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Key` if it is not exactly one secret key, if the passphrase is wrong, or if hosts would refuse it.
+    /// [`Error`] of class `Key` if it is not exactly one secret key, if the passphrase is wrong, or if hosts would refuse it.
     pub fn parse(armored: &str, name: &str, now: u64, passphrase: Passphrase<'_>) -> Result<SoftwareKey> {
         const EXPORT: &str = "Export it with `gpg --armor --export-secret-keys FINGERPRINT`";
         if block_type(armored) == Some(BlockType::PublicKey) {

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 /// when and by whom it was checked out, and `cargo generate-rpm` records them.
 ///
 /// # Errors
-/// [`crate::Error`] of class `Output` if the folder cannot be written, of class `Spec` if a source cannot be read.
+/// [`Error`] of class `Output` if the folder cannot be written, of class `Spec` if a source cannot be read.
 pub fn stage(spec: &PackSpec, built: &dyn Fn(&str) -> PathBuf, epoch: u64, folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::output(folder, &e)),
@@ -46,7 +46,7 @@ fn write(target: &Path, content: &[u8], mode: u16, stamp: SystemTime) -> io::Res
 /// Refuses a program that needs a dynamic loader: hosts have an older C library than the machine that builds.
 ///
 /// # Errors
-/// [`crate::Error`] of class `Payload` if it is not an ELF file, or names an interpreter.
+/// [`Error`] of class `Payload` if it is not an ELF file, or names an interpreter.
 pub fn check_static(program: &Path) -> Result<()> {
     let refuse = |problem: &str| {
         Err(Error::payload(
@@ -81,12 +81,7 @@ pub fn generate_rpm_metadata(spec: &PackSpec, version: &PackVersion, staged: &Pa
         post_install_script: payload.scriptlets.post_install.as_deref(),
         pre_uninstall_script: payload.scriptlets.pre_uninstall.as_deref(),
         post_uninstall_script: payload.scriptlets.post_uninstall.as_deref(),
-        assets: payload
-            .directories
-            .iter()
-            .map(|path| Asset::directory(path))
-            .chain(payload.files.iter().map(|file| Asset::file(file, staged)))
-            .collect(),
+        assets: payload.files.iter().map(|file| Asset::new(file, staged)).collect(),
     };
     toml::to_string(&metadata).expect("a struct of strings is always representable in TOML")
 }
@@ -109,29 +104,22 @@ struct Metadata<'a> {
 
 #[derive(Serialize)]
 struct Asset<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<PathBuf>,
+    source: PathBuf,
     dest: &'a str,
     mode: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<&'a str>,
     doc: bool,
-    dir: bool,
 }
 
 impl<'a> Asset<'a> {
-    fn directory(path: &'a str) -> Asset<'a> {
-        Asset { source: None, dest: path, mode: "755".into(), config: None, doc: false, dir: true }
-    }
-
-    fn file(file: &'a PayloadFile, staged: &Path) -> Asset<'a> {
+    fn new(file: &'a PayloadFile, staged: &Path) -> Asset<'a> {
         Asset {
-            source: Some(staged.join(file.relative())),
+            source: staged.join(file.relative()),
             dest: &file.path,
             mode: format!("{:o}", file.mode),
             config: file.config.then_some("noreplace"),
             doc: file.doc,
-            dir: false,
         }
     }
 }

@@ -27,7 +27,7 @@ pub struct Companion<'a> {
 /// control, would upgrade everything at once (seen with yum 3.4.3).
 ///
 /// # Errors
-/// [`crate::Error`] of class `Payload` if the package cannot be made.
+/// [`Error`] of class `Payload` if the package cannot be made.
 pub fn update(companion: Companion<'_>, payloads: &[Rpm], stamp: &[u8]) -> Result<Rpm> {
     let Companion { spec, uuid, .. } = companion;
     let name = format!("update-{}", spec.label);
@@ -48,7 +48,7 @@ pub fn update(companion: Companion<'_>, payloads: &[Rpm], stamp: &[u8]) -> Resul
 /// `control-<label>`: the requirements on the host, and the scripts in `/var/update/<uuid>`.
 ///
 /// # Errors
-/// [`crate::Error`] of class `Payload` if the package cannot be made.
+/// [`Error`] of class `Payload` if the package cannot be made.
 pub fn control(companion: Companion<'_>) -> Result<Rpm> {
     let Companion { spec, uuid, .. } = companion;
     let name = format!("control-{}", spec.label);

@@ -31,7 +31,7 @@ const RPMLIB: [&str; 16] = [
 /// Refuses a package that the oldest host would not install.
 ///
 /// # Errors
-/// [`crate::Error`] of class `Payload` with the first rule that it breaks.
+/// [`Error`] of class `Payload` with the first rule that it breaks.
 pub fn check(rpm: &Rpm) -> Result<()> {
     let refuse = |problem: String, remedy: &str| Err(Error::payload(rpm.source().name(), problem, remedy));
     let metadata = rpm.metadata();

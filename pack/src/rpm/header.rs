@@ -35,7 +35,7 @@ impl Rpm {
     /// Reads the headers of a package.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Payload` if it is truncated, is not an RPM, or has headers that rpm would not read.
+    /// [`Error`] of class `Payload` if it is truncated, is not an RPM, or has headers that rpm would not read.
     pub fn read(source: Source) -> Result<Rpm> {
         let head = read_head(&source).map_err(|problem| {
             Error::payload(

@@ -94,7 +94,7 @@ impl Signed {
     /// Puts a signature (an OpenPGP packet over [`Rpm::header`]) and digests before a package's header.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Payload` if the headers cannot be written as they were read.
+    /// [`Error`] of class `Payload` if the headers cannot be written as they were read.
     pub fn new(rpm: &Rpm, digests: &PayloadDigests, signature: Vec<u8>) -> Result<Signed> {
         let content_length = rpm.content_length();
         let entries = entries(rpm, digests, signature, content_length);

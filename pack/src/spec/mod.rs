@@ -78,9 +78,6 @@ pub struct Payload {
     pub vendor: String,
     #[serde(default)]
     pub scriptlets: Scriptlets,
-    /// Folders that belong to the payload and go with it, mode 0755; those that hosts have are not listed.
-    #[serde(default)]
-    pub directories: Vec<String>,
     pub files: Vec<PayloadFile>,
 }
 
@@ -145,7 +142,7 @@ impl PackSpec {
     /// Reads `pack.toml` of a folder, and the scripts that it names.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Spec` naming the file, the key and the remedy.
+    /// [`Error`] of class `Spec` naming the file, the key and the remedy.
     pub fn read(folder: &Path) -> Result<PackSpec> {
         let file = folder.join("pack.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
@@ -314,9 +311,6 @@ fn check_payload(payload: &Payload) -> std::result::Result<(), Problem> {
         }
     }
     const PLAIN: &str = "Write it as it will be in dom0, such as /etc/name";
-    if let Some(directory) = payload.directories.iter().find(|path| !is_plain_absolute(path)) {
-        return Err((format!("payload.directories {directory:?}"), "is not a plain absolute path".into(), PLAIN));
-    }
     let mut seen = BTreeSet::new();
     for file in &payload.files {
         let key = format!("payload.files {:?}", file.path);

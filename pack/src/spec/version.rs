@@ -21,7 +21,7 @@ impl PackVersion {
     /// Checks a version.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Version` for text that rpm cannot compare, and for 1.0: release packages of XCP-ng and XenServer carry
+    /// [`Error`] of class `Version` for text that rpm cannot compare, and for 1.0: release packages of XCP-ng and XenServer carry
     /// `Obsoletes: control-xscontainer = 1.0-1`, which removes the control package of such a pack again.
     pub fn new(text: &str) -> Result<PackVersion> {
         if !is_rpm_version(text) {
@@ -69,7 +69,7 @@ impl PackVersion {
     /// state below all commits', so that a host that has one takes the proper pack later.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Version` if a time is none.
+    /// [`Error`] of class `Version` if a time is none.
     pub fn of_source(released: &Released, source: &SourceState) -> Result<PackVersion> {
         // Before the first release: below 11.0.0, which replaces 10.0.4 of the original.
         let base = released.newest().map_or("10.99", |release| release.version.as_str());
@@ -122,7 +122,7 @@ impl Released {
     /// Reads `released.toml` of a folder.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Spec` if it is missing or malformed, or if its versions do not rise.
+    /// [`Error`] of class `Spec` if it is missing or malformed, or if its versions do not rise.
     pub fn read(folder: &Path) -> Result<Released> {
         let file = folder.join("released.toml");
         let text = fs::read_to_string(&file).map_err(|e| {
@@ -160,7 +160,7 @@ impl Released {
     /// Refuses a version that hosts with an earlier release would ignore. The newest release itself may be built again.
     ///
     /// # Errors
-    /// [`crate::Error`] of class `Version`.
+    /// [`Error`] of class `Version`.
     pub fn check_rises(&self, version: &PackVersion, uuid: Uuid) -> Result<()> {
         let Some(newest) = self.newest() else { return Ok(()) };
         match rpm_compare(version.as_str(), &newest.version) {
