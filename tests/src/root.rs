@@ -115,12 +115,12 @@ impl Root {
         ours
     }
 
-    /// Every path in the root that rpm's own database is not.
+    /// Every path in the root but those that rpm and dnf make for themselves.
     ///
     /// # Panics
     /// If it cannot be listed.
     pub fn files(&self) -> Vec<String> {
-        let script = "find . -path ./root -prune -o -path ./dev -prune -o -path ./tmp -prune -o -path ./var/lib/dnf -prune -o -print | LC_ALL=C sort";
+        let script = "find . -path ./root -prune -o -path ./dev -prune -o -path ./tmp -prune -o -path ./var/lib/dnf -prune -o -path ./etc/dnf -prune -o -path ./var/tmp -prune -o -print | LC_ALL=C sort";
         succeed(Command::new("sh").args(["-c", script]).current_dir(self.path())).lines().map(str::to_owned).collect()
     }
 
