@@ -80,7 +80,8 @@ fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Bui
         String::new(),
         format!("{} {version}", spec.label),
         format!("  uuid       {}", pack.uuid),
-        format!("  signed by  {} {}", certificate.fingerprint(), certificate.user_id()),
+        format!("  signed by  {}", certificate.user_id()),
+        format!("             {}", certificate.fingerprint()),
     ];
     if let Some(days) = certificate.expires().map(|end| end.saturating_sub(commit::now()) / 86_400) {
         lines.push(format!("             expires in {days} days; from then on hosts refuse this pack"));
