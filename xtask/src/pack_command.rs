@@ -100,10 +100,7 @@ fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Bui
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
     let [by_tool, by_hand] = certificate.trust_commands(&spec.key_file);
-    lines.extend([
-        String::new(),
-        format!("A host takes it once it trusts the key. With {} there:", spec.key_file),
-    ]);
+    lines.extend([String::new(), format!("A host takes it once it trusts the key. With {} there:", spec.key_file)]);
     lines.extend(by_tool.iter().map(|command| format!("  {command}")));
     lines.push("or, by hand:".into());
     lines.extend(by_hand.iter().map(|command| format!("  {command}")));
