@@ -179,7 +179,6 @@ impl Rpm {
         const TRAILER: u64 = 124;
         let inodes = self.metadata.header.get_entry_data_as_u32_array(IndexTag::RPMTAG_FILEINODES).unwrap_or_default();
         let entries = self.metadata.get_file_entries().unwrap_or_default();
-        let padded = |n: u64| n.saturating_add(3) & !3;
         let mut members = 0_u64;
         let mut linked = HashSet::new();
         for (index, entry) in entries.iter().enumerate().rev() {
@@ -199,6 +198,11 @@ impl Rpm {
         }
         members.saturating_add(TRAILER)
     }
+}
+
+/// The next multiple of four; headers may claim any size.
+fn padded(length: u64) -> u64 {
+    length.saturating_add(3) & !3
 }
 
 struct Head {

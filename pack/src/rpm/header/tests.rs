@@ -56,6 +56,12 @@ fn a_header_that_claims_more_than_rpm_reads_is_refused() {
     assert!(read(bytes).unwrap_err().to_string().contains("claims 2147483647 entries"));
 }
 
+#[test]
+fn sizes_that_cannot_be_do_not_overflow() {
+    assert_eq!([0, 1, 4, 5].map(super::padded), [0, 4, 4, 8]);
+    assert_eq!(super::padded(u64::MAX), u64::MAX & !3);
+}
+
 proptest! {
     #[test]
     fn damaged_headers_are_read_or_refused_but_never_crash(at in 96_usize..4000, value: u8, length in 1_usize..8) {
