@@ -59,7 +59,7 @@ fn a_header_that_claims_more_than_rpm_reads_is_refused() {
 #[test]
 fn sizes_that_cannot_be_do_not_overflow() {
     assert_eq!([0, 1, 4, 5].map(super::padded), [0, 4, 4, 8]);
-    assert_eq!(super::padded(u64::MAX), u64::MAX & !3);
+    assert_eq!(super::padded(u64::MAX), u64::MAX - 3);
 }
 
 proptest! {
