@@ -46,6 +46,9 @@ pub fn check(image: &mut File, expected: &Expected<'_>) -> Result<(), String> {
     if !files.keys().map(String::as_str).eq(wanted.keys().copied()) {
         return Err(format!("it holds {:?}", files.keys().collect::<Vec<_>>()));
     }
+    if !joliet.keys().eq(files.keys()) {
+        return Err(format!("it holds {:?} by its Joliet names", joliet.keys().collect::<Vec<_>>()));
+    }
     for (path, entry) in &files {
         let same = joliet.get(path).is_some_and(|twin| (twin.sector, twin.bytes) == (entry.sector, entry.bytes));
         if !same {

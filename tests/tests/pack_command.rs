@@ -241,6 +241,16 @@ fn a_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_name_that_is_taken_by_a_folder_keeps_everything_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("RPM-GPG-KEY-xscontainer")).unwrap();
+    let said = outcome(&mut pack(folder.path()));
+    assert_eq!(said.code, Some(7), "{}", said.text);
+    assert!(said.text.contains("RPM-GPG-KEY-xscontainer") && said.text.contains("Something else"), "{}", said.text);
+    assert_eq!(names(folder.path()), ["RPM-GPG-KEY-xscontainer"]);
+}
+
+#[test]
 fn a_full_disk_leaves_nothing_and_an_existing_image_untouched() {
     let folder = tempfile::tempdir().unwrap();
     succeed(command("mount", ["-t", "tmpfs", "-o", "size=600k", "tmpfs"]).arg(folder.path()));

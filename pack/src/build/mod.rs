@@ -126,6 +126,14 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     let files = write_image(request, &mut output, &signed, &document, &document_signature, progress)?;
     progress.made(&format!("{} files, with repodata and its signature", files.len()));
 
+    if let Some(changed) = payloads.iter().find(|rpm| !rpm.source().is_unchanged()) {
+        let file = changed.source().name();
+        return Err(Error::payload(
+            file,
+            "was changed while it was packed",
+            "Leave it alone during a build, and build again",
+        ));
+    }
     progress.step("read back");
     let expected = readback::Expected { files: &files, packages: &signed, uuid, spec, certificate };
     let path = output.path().to_path_buf();

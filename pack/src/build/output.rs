@@ -77,6 +77,10 @@ impl Output {
         let checksum_path = PathBuf::from(format!("{}.sha256", path.display()));
         let name = path.file_name().expect("the image has a name").to_string_lossy();
         let checksum = small(&folder, &format!("{sha256}  {name}\n")).map_err(|e| Error::output(&checksum_path, &e))?;
+        // A rename onto a folder would fail half-way.
+        if let Some(taken) = [&path, &checksum_path, &key.path].into_iter().find(|path| path.is_dir()) {
+            return Err(Error::output(taken, &io::ErrorKind::IsADirectory.into()));
+        }
         image.as_file().sync_all().map_err(|e| Error::output(&path, &e))?;
         // The image first: if even that fails, everything is as it was.
         let image = persist(image, path)?;

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Bytes that can be read from any offset, by several threads at once.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct Source {
     name: PathBuf,
     length: u64,
     bytes: Bytes,
+    /// When a file was last changed, as of its opening.
+    changed: Option<SystemTime>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,12 +35,13 @@ impl Source {
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        Ok(Source { name: path.into(), length: metadata.len(), bytes: Bytes::File(Arc::new(file)) })
+        let (length, changed) = (metadata.len(), metadata.modified().ok());
+        Ok(Source { name: path.into(), length, bytes: Bytes::File(Arc::new(file)), changed })
     }
 
     /// Bytes in memory, under a name for messages.
     pub fn memory(name: &str, bytes: Vec<u8>) -> Source {
-        Source { name: name.into(), length: bytes.len() as u64, bytes: Bytes::Memory(bytes.into()) }
+        Source { name: name.into(), length: bytes.len() as u64, bytes: Bytes::Memory(bytes.into()), changed: None }
     }
 
     /// The path, or the name that was given.
@@ -48,6 +52,13 @@ impl Source {
     /// Length in bytes.
     pub fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether it still is as it was opened, by length and time of change: it is read several times, and what was checked
+    /// must be what was written.
+    pub fn is_unchanged(&self) -> bool {
+        let Bytes::File(file) = &self.bytes else { return true };
+        file.metadata().is_ok_and(|now| now.len() == self.length && now.modified().ok() == self.changed)
     }
 
     /// A reader of everything from an offset on.
@@ -84,5 +95,23 @@ impl Read for SourceReader {
         }
         self.position += got as u64;
         Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_to_after_it_was_opened_is_noticed() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"one").unwrap();
+        let source = Source::open(file.path()).unwrap();
+        assert!(source.is_unchanged());
+        file.write_all(b"more").unwrap();
+        assert!(!source.is_unchanged());
+        assert!(Source::memory("name", vec![1]).is_unchanged());
     }
 }
