@@ -228,7 +228,7 @@ mod tests {
     async fn second_call(server: &Server, if_stale: IfStale) -> (Result<String, Error>, u64) {
         let mut connection = Connection::new(&server.socket());
         connection.call::<String>(call(if_stale)).await.unwrap();
-        // Lets the server close before the second call.
+        // Under the paused clock this takes no time: it ends when nothing is left to do, so when the server has closed.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let second = connection.call(call(if_stale)).await;
         (second, connection.losses())
