@@ -71,6 +71,11 @@ impl Error {
         self.class
     }
 
+    /// What happened and why, without its subject and remedy.
+    pub fn problem(&self) -> &str {
+        &self.problem
+    }
+
     /// About a file of `spec/`.
     pub fn spec(file: &Path, problem: impl Display, remedy: impl Display) -> Error {
         Error::new(Class::Spec, file.display(), problem, remedy)

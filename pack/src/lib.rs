@@ -5,12 +5,16 @@
 //! [`readback`] opens the finished image and checks it against what went in.
 
 pub mod build;
+pub mod check;
 mod digest;
+pub mod dom0;
 pub mod error;
+pub mod image;
 pub mod openpgp;
 pub mod readback;
 pub mod rpm;
 pub mod spec;
 pub mod update;
+pub mod verify;
 
 pub use error::{Class, Error, Result};

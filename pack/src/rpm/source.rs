@@ -11,10 +11,12 @@ use std::time::SystemTime;
 #[derive(Debug, Clone)]
 pub struct Source {
     name: PathBuf,
+    /// Where it begins in `bytes`.
+    start: u64,
     length: u64,
     bytes: Bytes,
-    /// When a file was last changed, as of its opening.
-    changed: Option<SystemTime>,
+    /// Length and time of change of the file, as of its opening.
+    state: Option<(u64, SystemTime)>,
 }
 
 #[derive(Debug, Clone)]
@@ -35,13 +37,27 @@ impl Source {
         }
         let file = File::open(path)?;
         let metadata = file.metadata()?;
-        let (length, changed) = (metadata.len(), metadata.modified().ok());
-        Ok(Source { name: path.into(), length, bytes: Bytes::File(Arc::new(file)), changed })
+        let length = metadata.len();
+        let state = metadata.modified().ok().map(|changed| (length, changed));
+        Ok(Source { name: path.into(), start: 0, length, bytes: Bytes::File(Arc::new(file)), state })
     }
 
     /// Bytes in memory, under a name for messages.
     pub fn memory(name: &str, bytes: Vec<u8>) -> Source {
-        Source { name: name.into(), length: bytes.len() as u64, bytes: Bytes::Memory(bytes.into()), changed: None }
+        Source {
+            name: name.into(),
+            start: 0,
+            length: bytes.len() as u64,
+            bytes: Bytes::Memory(bytes.into()),
+            state: None,
+        }
+    }
+
+    /// A part of it under another name, cut off where the whole ends.
+    pub fn part(&self, name: &str, offset: u64, length: u64) -> Source {
+        let offset = offset.min(self.length);
+        let (start, length) = (self.start + offset, length.min(self.length - offset));
+        Source { name: name.into(), start, length, ..self.clone() }
     }
 
     /// The path, or the name that was given.
@@ -58,12 +74,16 @@ impl Source {
     /// must be what was written.
     pub fn is_unchanged(&self) -> bool {
         let Bytes::File(file) = &self.bytes else { return true };
-        file.metadata().is_ok_and(|now| now.len() == self.length && now.modified().ok() == self.changed)
+        file.metadata().is_ok_and(|now| now.modified().ok().map(|changed| (now.len(), changed)) == self.state)
     }
 
     /// A reader of everything from an offset on.
     pub fn read_from(&self, offset: u64) -> SourceReader {
-        SourceReader { bytes: self.bytes.clone(), position: offset, end: self.length }
+        SourceReader {
+            bytes: self.bytes.clone(),
+            position: self.start + offset.min(self.length),
+            end: self.start + self.length,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use requirement::{Operator, Requirement};
+pub(crate) use version::rpm_compare;
 pub use version::{PackVersion, Release, Released, SourceState};
 
 use crate::{Error, Result};

@@ -15,7 +15,7 @@ pub struct Requirement {
 }
 
 /// How versions are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub enum Operator {
     Less,
     LessOrEqual,
@@ -25,6 +25,10 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// All of them.
+    pub const ALL: [Operator; 5] =
+        [Operator::Less, Operator::LessOrEqual, Operator::Equal, Operator::GreaterOrEqual, Operator::Greater];
+
     /// The operator as it is written.
     pub fn as_str(self) -> &'static str {
         match self {

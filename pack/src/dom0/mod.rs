@@ -1,0 +1,3 @@
+//! A host in a folder: the rehearsal of what a pack does there, without a host.
+
+pub mod package;

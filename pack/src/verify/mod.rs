@@ -1,0 +1,1 @@
+//! A finished pack, held to the rules of everything that reads it.
