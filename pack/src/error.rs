@@ -34,7 +34,7 @@ pub enum Class {
     Output,
     /// A program that is missing or failed.
     Tool,
-    /// The finished image is not what went into it: a defect of this program, or of the disk.
+    /// The finished image breaks a rule of something that reads it.
     Readback,
     /// The user stopped it.
     Interrupted,
@@ -118,13 +118,13 @@ impl Error {
         Error::new(Class::Output, path.display(), format!("cannot be written: {cause}"), remedy)
     }
 
-    /// The finished image is wrong.
-    pub(crate) fn readback(image: &Path, problem: String) -> Error {
+    /// The finished image breaks so many rules of its readers; they were told one by one.
+    pub fn refused(image: &Path, rules: usize) -> Error {
         Error::new(
             Class::Readback,
             image.display(),
-            format!("was not written as it should be: {problem}"),
-            "Check the disk and build again; if it happens again, report it with the command you ran",
+            format!("was not written: it breaks {rules} of the rules above"),
+            "Do what their remedies say, and build again",
         )
     }
 

@@ -11,7 +11,6 @@ pub mod dom0;
 pub mod error;
 pub mod image;
 pub mod openpgp;
-pub mod readback;
 pub mod rpm;
 pub mod spec;
 pub mod update;

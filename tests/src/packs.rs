@@ -108,7 +108,8 @@ pub fn build_from(version: &str, payloads: &[PathBuf], signer: &dyn Signer, fold
         epoch: EPOCH,
         output: &folder.path().join("out"),
     };
-    let pack = build(&request, &Unwatched).expect("the pack is built");
+    let draft = build(&request, &Unwatched).expect("the pack is built");
+    let pack = draft.publish().expect("the files get their names");
     let tree = folder.path().join("tree");
     extract(&pack.iso.path, &tree);
     BuiltPack { pack, tree, folder }

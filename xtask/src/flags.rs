@@ -15,6 +15,7 @@ pub(crate) struct Xtask {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Pack(Pack),
+    Verify(Verify),
     Test(Test),
     Bench(Bench),
 }
@@ -22,7 +23,7 @@ pub(crate) enum Command {
 /// Build the agent and the signed supplemental pack that carries it: target/pack/xscontainer-VERSION.iso.
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 spec/, 4 an RPM, 5 the version, 6 the key, \
-    7 cannot write, 8 another program, 9 the written image is wrong, 130 interrupted")]
+    7 cannot write, 8 another program, 9 a rule is broken, 10 a captured host, 11 scripts not proven, 130 interrupted")]
 pub(crate) struct Pack {
     /// Folder for the results [default: target/pack]
     #[arg(short, long, value_name = "FOLDER")]
@@ -45,12 +46,62 @@ pub(crate) struct Pack {
     /// Build from a tree with uncommitted changes; the version says so
     #[arg(long)]
     pub(crate) allow_dirty: bool,
+    /// Rehearse the upgrade from this earlier release [default: from a stand-in]
+    #[arg(long, value_name = "ISO")]
+    pub(crate) previous: Option<PathBuf>,
     /// Print errors only
     #[arg(short, long)]
     pub(crate) quiet: bool,
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Check a finished pack as everything does that reads it, and rehearse it on captured hosts.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 no rule is broken, 1 failed otherwise, 2 wrong usage, 3 spec/, 4 --previous is no pack, \
+    7 cannot write, 8 the rehearsal could not go on, 9 a rule is broken, 10 a captured host, 11 scripts not proven, \
+    130 interrupted")]
+pub(crate) struct Verify {
+    /// The image
+    #[arg(value_name = "ISO")]
+    pub(crate) iso: PathBuf,
+    /// The public key that hosts trust [default: the file beside the image that it names]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Hold it to these rules [default: xscontainer for this project's own pack, general for any other]
+    #[arg(long, value_enum)]
+    pub(crate) rules: Option<RuleSet>,
+    /// Rehearse on this captured host; may be given several times [default: 8.1.0, 8.2.0, 8.2.1, 8.3.0]
+    #[arg(long = "host", value_name = "FILE")]
+    pub(crate) hosts: Vec<PathBuf>,
+    /// Rehearse the upgrade from this earlier release [default: from a stand-in]
+    #[arg(long, value_name = "ISO")]
+    pub(crate) previous: Option<PathBuf>,
+    /// Only read the image
+    #[arg(long, conflicts_with_all = ["hosts", "previous"])]
+    pub(crate) no_rehearsal: bool,
+    /// Show every check with what was seen
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print broken rules only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Print everything as JSON on standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Rules that a pack is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum RuleSet {
+    /// Those of any pack
+    General,
+    /// Those of any pack, and the policy of this project's
+    Xscontainer,
 }
 
 /// Set up what the tests need, then run all of them.

@@ -10,9 +10,11 @@ mod flags;
 mod interrupt;
 mod key;
 mod pack_command;
+mod proof;
 mod terminal;
 mod test_command;
 mod tools;
+mod verify_command;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,11 +24,12 @@ use clap::Parser;
 fn main() -> ExitCode {
     let result = match flags::Xtask::parse().command {
         flags::Command::Pack(flags) => pack_command::run(&flags),
-        flags::Command::Test(flags) => test_command::run(&flags),
-        flags::Command::Bench(flags) => bench::run(&flags),
+        flags::Command::Verify(flags) => verify_command::run(&flags),
+        flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
+        flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(error.downcast_ref::<pack::Error>().map_or(1, |error| error.class().exit_code()))

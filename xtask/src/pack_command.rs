@@ -5,17 +5,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pack::build::{self, Pack as Built, Request};
+use pack::dom0::capture::Capture;
 use pack::openpgp::Signer;
 use pack::spec::{PackSpec, PackVersion, Released};
+use pack::verify::{GivenKey, Policy};
 use pack::{Error, Result};
 use serde_json::json;
 
 use crate::flags::Pack;
+use crate::proof::{self, Proof, Stage};
 use crate::terminal::{self, Terminal};
 use crate::{agent_rpm, commit, interrupt, key, root};
 
 /// Runs the command.
-pub(crate) fn run(flags: &Pack) -> anyhow::Result<()> {
+pub(crate) fn run(flags: &Pack) -> anyhow::Result<u8> {
     match build_pack(flags) {
         // Whatever failed, failed because of the signal.
         Err(_) if interrupt::interrupted() => Err(Error::interrupted().into()),
@@ -23,7 +26,7 @@ pub(crate) fn run(flags: &Pack) -> anyhow::Result<()> {
     }
 }
 
-fn build_pack(flags: &Pack) -> Result<()> {
+fn build_pack(flags: &Pack) -> Result<u8> {
     let terminal = Terminal::new(flags.quiet || flags.json);
     let root = root();
     let folder = root.join("spec");
@@ -50,8 +53,26 @@ fn build_pack(flags: &Pack) -> Result<()> {
         epoch: source.epoch,
         output: &output,
     };
-    let pack = build::build(&request, &terminal)?;
+    let draft = build::build(&request, &terminal)?;
+    let key = GivenKey { armored: signer.certificate().armored(), name: spec.key_file.clone() };
+    let policy = Policy {
+        // Other payloads under this project's label are not this project's pack.
+        xscontainer: flags.rpm.is_empty(),
+        key: Some(&key),
+        released: Some(&released),
+        name: draft.name().file_name(),
+        now: commit::now(),
+    };
+    let hosts = Capture::built_in();
+    let stage = Stage { hosts: &hosts, previous: flags.previous.as_deref() };
+    let proof = Proof::of(draft.path(), &policy, Some(&stage), &terminal)?;
     let steps = terminal.finish();
+    if !proof.report().passed() {
+        eprint!("{}", proof.report().failures_text());
+        return Err(Error::refused(draft.name(), proof.report().failures().count()));
+    }
+    let pack = draft.publish()?;
+    let report = write_report(&output, &proof)?;
     if pack.replaced_key {
         terminal.note(format_args!(
             "{} held another key before: older images in that folder are signed with that one",
@@ -59,14 +80,33 @@ fn build_pack(flags: &Pack) -> Result<()> {
         ));
     }
     match (flags.json, flags.quiet) {
-        (true, _) => print(&format!("{:#}\n", as_json(&spec, &source.version, &*signer, &pack, &steps))),
-        (false, true) => Ok(()),
-        (false, false) => print(&table(&spec, &source.version, &*signer, &pack)),
+        (true, _) => print(&format!("{:#}\n", as_json(&spec, &source.version, &*signer, &pack, &proof, &steps)))?,
+        (false, true) => {}
+        (false, false) => print(&table(&spec, &source.version, &*signer, &pack, &proof, &report))?,
     }
+    Ok(tell_unproven(&proof))
+}
+
+/// Says what a machine without user namespaces leaves open; the exit code.
+pub(crate) fn tell_unproven(proof: &Proof) -> u8 {
+    let Some(reason) = proof.unproven() else { return 0 };
+    eprintln!(
+        "scriptlets not proven: {reason}. What the pack's scripts do on a host was not rehearsed; \
+         verify it on a machine that allows user namespaces"
+    );
+    proof::NOT_PROVEN
+}
+
+/// The whole report beside the image.
+fn write_report(folder: &Path, proof: &Proof) -> Result<PathBuf> {
+    let path = folder.join("report.json");
+    let text = format!("{:#}\n", proof.report().to_json());
+    std::fs::write(&path, text).map_err(|e| Error::output(&path, &e))?;
+    Ok(path)
 }
 
 /// Prints the result. A reader that has gone away wanted no more of it.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::output(Path::new("standard output"), &e)),
@@ -74,7 +114,14 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
-fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built) -> String {
+fn table(
+    spec: &PackSpec,
+    version: &PackVersion,
+    signer: &dyn Signer,
+    pack: &Built,
+    proof: &Proof,
+    report: &Path,
+) -> String {
     let certificate = signer.certificate();
     let mut lines = vec![
         String::new(),
@@ -99,6 +146,16 @@ fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Bui
     for file in [&pack.iso, &pack.checksum, &pack.key] {
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
+    let size = std::fs::metadata(report).map_or(0, |metadata| metadata.len());
+    lines.push(row(shown(report).display().to_string(), &terminal::size(size), ""));
+    lines.extend([String::new(), proof.report().checks_text().trim_end().to_owned()]);
+    if let Some(rehearsal) = &proof.rehearsal {
+        lines.extend([String::new(), rehearsal.hosts_text().trim_end().to_owned()]);
+    }
+    let not_checked = proof.report().not_checked_text();
+    if !not_checked.is_empty() {
+        lines.extend([String::new(), not_checked.trim_end().to_owned()]);
+    }
     let [by_tool, by_hand] = certificate.trust_commands(&spec.key_file);
     lines.extend([String::new(), format!("A host takes it once it trusts the key. With {} there:", spec.key_file)]);
     lines.extend(by_tool.iter().map(|command| format!("  {command}")));
@@ -113,6 +170,7 @@ fn as_json(
     version: &PackVersion,
     signer: &dyn Signer,
     pack: &Built,
+    proof: &Proof,
     steps: &[(String, Duration)],
 ) -> serde_json::Value {
     let certificate = signer.certificate();
@@ -135,6 +193,7 @@ fn as_json(
             "size": package.size,
             "installed_size": package.installed_size,
         })).collect::<Vec<_>>(),
+        "report": proof.report().to_json(),
         "steps": steps.iter().map(|(name, took)| json!({ "name": name, "seconds": took.as_secs_f64() })).collect::<Vec<_>>(),
     })
 }

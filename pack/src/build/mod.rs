@@ -16,8 +16,8 @@ use crate::openpgp::{Signature, Signer};
 use crate::rpm::{self, Companion, PayloadDigests, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released};
 use crate::update::{self, Entry, Repodata};
-use crate::{Error, Result, digest, readback};
-use output::Output;
+use crate::{Error, Result, digest};
+use output::{KeyFile, Output};
 pub use output::check_output;
 use payload::Watched;
 
@@ -82,11 +82,45 @@ pub trait Progress: Sync {
     fn interrupted(&self) -> bool;
 }
 
-/// Builds a pack. Nothing keeps its final name until everything is right; then all files take theirs.
+/// A pack that is written under a temporary name, so that it can be proved before anybody takes it for finished. Dropped
+/// without [`Draft::publish`], it leaves nothing.
+pub struct Draft {
+    output: Output,
+    key: KeyFile,
+    uuid: Uuid,
+    packages: Vec<Package>,
+    installation_size: u64,
+    iso_sha256: String,
+}
+
+impl Draft {
+    /// Where the image is for now.
+    pub fn path(&self) -> &Path {
+        self.output.temporary_path()
+    }
+
+    /// The name that the image will have.
+    pub fn name(&self) -> &Path {
+        self.output.path()
+    }
+
+    /// Gives every file its final name.
+    ///
+    /// # Errors
+    /// [`Error`] of class `Output`.
+    pub fn publish(self) -> Result<Pack> {
+        let Draft { output, key, uuid, packages, installation_size, iso_sha256 } = self;
+        let replaced_key = key.replaces;
+        let (iso, checksum, key) = output.publish(&iso_sha256, key)?;
+        Ok(Pack { uuid, iso, checksum, key, replaced_key, packages, installation_size, iso_sha256 })
+    }
+}
+
+/// Builds a pack, up to the point where it can be proved.
 ///
 /// # Errors
 /// [`Error`], each kind with its remedy; nothing is left behind and existing files are untouched.
-pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
+pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     let result = pipeline(request, progress);
     match progress.interrupted() && result.is_err() {
         true => Err(Error::interrupted()),
@@ -94,7 +128,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     }
 }
 
-fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
+fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     let Request { spec, version, signer, epoch, .. } = *request;
     let certificate = signer.certificate();
 
@@ -124,7 +158,7 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
     progress.step("write image");
     let mut output = Output::create(request.output, &format!("{}-{version}.iso", spec.label))?;
     let files = write_image(request, &mut output, &signed, &document, &document_signature, progress)?;
-    progress.made(&format!("{} files, with repodata and its signature", files.len()));
+    progress.made(&format!("{files} files, with repodata and its signature"));
 
     if let Some(changed) = payloads.iter().find(|rpm| !rpm.source().is_unchanged()) {
         let file = changed.source().name();
@@ -134,18 +168,14 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Pack> {
             "Leave it alone during a build, and build again",
         ));
     }
-    progress.step("read back");
-    let expected = readback::Expected { files: &files, packages: &signed, uuid, spec, certificate };
-    let path = output.path().to_path_buf();
-    readback::check(output.file(), &expected).map_err(|problem| Error::readback(&path, problem))?;
+    progress.step("checksum");
+    output.flush()?;
     let iso_sha256 = digest::sha256_hex(Watched::new(output.reader()?, output.length()?, progress))
         .map_err(|e| Error::output(output.path(), &e))?;
-    progress.made("names, contents, signatures, comps group");
+    progress.made("SHA-256 of the image as it is on the disk");
     let key = output.key_file(&spec.key_file, certificate)?;
-    let replaced_key = key.replaces;
-    let (iso, checksum, key) = output.publish(&iso_sha256, key)?;
     let packages = signed.iter().map(Package::of).collect();
-    Ok(Pack { uuid, iso, checksum, key, replaced_key, packages, installation_size, iso_sha256 })
+    Ok(Draft { output, key, uuid, packages, installation_size, iso_sha256 })
 }
 
 /// Signs everything that exists before the image: the packages' headers and `update.xml`.
@@ -171,7 +201,7 @@ fn sign_all(request: &Request<'_>, messages: &[&[u8]]) -> Result<Vec<Signature>>
     request.signer.sign(messages, certificate.signature_time(request.epoch))
 }
 
-/// Writes the image; returns path and SHA-256 of each of its files.
+/// Writes the image; returns the number of its files.
 fn write_image(
     request: &Request<'_>,
     output: &mut Output,
@@ -179,15 +209,16 @@ fn write_image(
     document: &[u8],
     document_signature: &Signature,
     progress: &dyn Progress,
-) -> Result<Vec<(String, String)>> {
+) -> Result<usize> {
     let Request { spec, epoch, .. } = *request;
     let path = output.path().to_path_buf();
     let failed = |e: WriteError| write_failed(&path, e);
     let package_path = |package: &Signed| format!("Packages/{}", package.rpm.file_name());
     let metadata = Repodata::NAMES.iter().map(|name| format!("repodata/{name}"));
     let signatures = ["update.xml", "update.xml.asc", "repodata/repomd.xml.asc"].map(String::from);
-    let names = signatures.into_iter().chain(metadata).chain(signed.iter().map(package_path));
-    let tree = Tree::new(names.map(|name| (name, 0o644))).map_err(|e| {
+    let names: Vec<String> = signatures.into_iter().chain(metadata).chain(signed.iter().map(package_path)).collect();
+    let files = names.len();
+    let tree = Tree::new(names.into_iter().map(|name| (name, 0o644))).map_err(|e| {
         Error::payload(
             &spec.folder.join("pack.toml"),
             format!("the image cannot hold these file names: {e}"),
@@ -197,7 +228,6 @@ fn write_image(
     let modified = UnixSeconds::new(epoch.into()).expect("32 bits of seconds end in 2106, which ISO 9660 can say");
     let volume = Volume { id: &volume_id(&spec.label), application: "", publisher: "", modified };
     let mut image = Writer::new(output.file(), &volume, tree).map_err(failed)?;
-    let mut files = Vec::new();
     let mut entries = Vec::new();
     let total = signed.iter().map(Signed::length).sum();
     for package in signed {
@@ -210,7 +240,6 @@ fn write_image(
         });
         written.map_err(failed)?;
         let sha256 = sha256.map_err(|e| payload::unreadable(&package.rpm, &e))?;
-        files.push((path.clone(), sha256.clone()));
         entries.push(Entry { package, path, sha256 });
     }
     entries.sort_by(|a, b| a.path.cmp(&b.path));
@@ -227,7 +256,6 @@ fn write_image(
     let metadata = repodata.files.iter().map(|(name, content)| (format!("repodata/{name}"), content.as_slice()));
     for (path, content) in small.map(|(path, content)| (path.to_owned(), content)).into_iter().chain(metadata) {
         image.write(&path, content).map_err(failed)?;
-        files.push((path, digest::sha256_hex(content).expect("memory can be read")));
     }
     image.finish().map_err(failed)?;
     Ok(files)

@@ -44,6 +44,15 @@ impl Output {
         &self.path
     }
 
+    pub(super) fn temporary_path(&self) -> &Path {
+        self.image.path()
+    }
+
+    /// Everything written so far is in the file.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.image.flush().map_err(|e| Error::output(&self.path, &e))
+    }
+
     pub(super) fn file(&mut self) -> &mut File {
         self.image.as_file_mut()
     }

@@ -1,0 +1,344 @@
+//! The rehearsal: every scenario on every captured host, and what is checked of them.
+
+mod checks;
+mod content;
+mod scenarios;
+
+use std::io;
+
+use serde::Serialize;
+
+use super::capture::Capture;
+use super::host::{Ended, Run};
+use super::package::{Config, FileKind};
+use super::xapi_error::XapiError;
+use super::file_conflict::FileConflict;
+use super::sequence::{self, Delivery};
+use super::supply::Supply;
+use super::{confine, original};
+use crate::check::{Check, Outcome, Set, Verdict};
+use crate::digest;
+use crate::image::PackImage;
+use scenarios::{Course, Refused, Scene};
+
+/// What is rehearsed, and on what.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    pub image: &'a PackImage,
+    /// The release before this one; without it a stand-in is made from the pack itself.
+    pub previous: Option<&'a PackImage>,
+    /// Whether the policy of this project's own pack holds too.
+    pub xscontainer: bool,
+    pub hosts: &'a [Capture],
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    pub verdicts: Vec<Verdict>,
+    pub hosts: Vec<Rehearsed>,
+    pub landings: Vec<Landing>,
+    /// Why scripts could not be run confined on this machine, if so.
+    pub unproven: Option<String>,
+}
+
+/// A host, and the scenarios that were played on it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rehearsed {
+    pub name: String,
+    pub product: String,
+    /// Where what is known of the host comes from.
+    pub origin: String,
+    pub scenarios: Vec<Played>,
+}
+
+/// A scenario.
+#[derive(Debug, Clone, Serialize)]
+pub struct Played {
+    pub scenario: &'static str,
+    /// `done`, `refused`, `FAILED` or `not proven`.
+    pub result: &'static str,
+    /// The error of a host that refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+    /// The scripts that ran, in order.
+    pub runs: Vec<Run>,
+}
+
+/// Something that lands in dom0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Landing {
+    pub path: String,
+    /// Permissions, as four octal digits.
+    pub mode: String,
+    /// `user:group`.
+    pub owner: String,
+    /// Bytes, of a regular file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// The package that brings it.
+    pub package: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<&'static str>,
+}
+
+/// All checks of a rehearsal.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    checks::ALL.into_iter()
+}
+
+/// Rehearses a pack. It must be one that [`crate::verify`] finds no fault with: what is broken there is taken for
+/// granted here.
+///
+/// # Errors
+/// The rehearsal itself could not go on: the disk, or a host's folder.
+pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
+    let unproven = confine::available().err();
+    let confined = unproven.is_none();
+    let mut verdicts = Vec::new();
+    let mut push = |check: &'static Check, host: Option<&str>, outcome: Outcome| {
+        if subject.xscontainer || check.set == Set::General {
+            verdicts.push(Verdict { check, host: host.map(str::to_owned), outcome });
+        }
+    };
+
+    let delivery = match Delivery::of(subject.image) {
+        Ok(delivery) => delivery,
+        Err(problem) => {
+            push(&checks::CONTENT, None, Outcome::Failed(vec![problem]));
+            return Ok(Rehearsal { verdicts, hosts: Vec::new(), landings: Vec::new(), unproven });
+        }
+    };
+    let files: usize = delivery.supply.packages.iter().map(|supplied| supplied.package.files.len()).sum();
+    push(&checks::CONTENT, None, Outcome::Passed(format!("{files} files and folders")));
+    let faults = content::look_into(&delivery.supply)?;
+    let programs = format!("{} ELF files", faults.programs);
+    push(&checks::PROGRAMS, None, Outcome::of(faults.foreign, &programs));
+    push(&checks::STATIC, None, Outcome::of(faults.dynamic, &programs));
+    push(&checks::BUILD_PATHS, None, Outcome::of(faults.build_paths, format!("{files} files and folders")));
+
+    let earlier = match subject.previous {
+        Some(image) => Delivery::of(image).map_err(io::Error::other)?,
+        None => delivery.earlier().map_err(io::Error::other)?,
+    };
+    let original = match subject.xscontainer {
+        true => Some(original_supply().map_err(io::Error::other)?),
+        false => None,
+    };
+    let played = digest::in_parallel(subject.hosts, |capture| {
+        let scene = Scene { capture, pack: &delivery, earlier: &earlier, original: original.as_ref(), confined };
+        play(&scene)
+    });
+    let mut hosts = Vec::new();
+    let mut taken = Vec::new();
+    for (capture, played) in subject.hosts.iter().zip(played) {
+        let on_host = played?;
+        for (check, outcome) in on_host.outcomes {
+            push(check, Some(&capture.name), outcome);
+        }
+        if on_host.takes {
+            taken.push(capture.name.as_str());
+        }
+        hosts.push(Rehearsed {
+            name: capture.name.clone(),
+            product: capture.product.clone(),
+            origin: capture.origin.clone(),
+            scenarios: on_host.scenarios,
+        });
+    }
+    push(&checks::TAKEN, None, match taken.is_empty() {
+        true => Outcome::Failed(vec!["every host refuses it".into()]),
+        false => Outcome::Passed(taken.join(", ")),
+    });
+    push(&checks::RELEASES, None, promised(subject.hosts, &taken));
+    let landings = landings(&delivery.supply);
+    Ok(Rehearsal { verdicts, hosts, landings, unproven })
+}
+
+fn original_supply() -> Result<Supply, String> {
+    let packages = original::packages().map_err(|e| e.to_string())?;
+    Supply::unpack(&packages)
+}
+
+/// The releases that the product promises, among those that were rehearsed.
+fn promised(hosts: &[Capture], taken: &[&str]) -> Outcome {
+    let mut problems = Vec::new();
+    let mut seen = Vec::new();
+    for (name, wanted) in [("8.1.0", false), ("8.2.0", true), ("8.2.1", true), ("8.3.0", true)] {
+        if !hosts.iter().any(|host| host.name == name) {
+            return Outcome::NotChecked(format!("{name} was not among the hosts"));
+        }
+        let word = if wanted { "takes" } else { "refuses" };
+        match taken.contains(&name) == wanted {
+            true => seen.push(format!("{name} {word} it")),
+            false => problems.push(format!("{name} does not do as promised: it {word} the pack by README.md")),
+        }
+    }
+    Outcome::of(problems, seen.join(", "))
+}
+
+/// What was found on one host.
+struct OnHost {
+    outcomes: Vec<(&'static Check, Outcome)>,
+    scenarios: Vec<Played>,
+    takes: bool,
+}
+
+fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
+    let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), takes: false };
+    let (installed, removed) = scene.install_and_remove()?;
+    if let Some(refused) = &installed.refusal {
+        if let Some(outcome) = refusal(refused) {
+            found.outcomes.push((&checks::REFUSAL, outcome));
+            let refusal = Some(refused.error.to_string());
+            found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
+            return Ok(found);
+        }
+    }
+    found.takes = installed.refusal.is_none();
+    found.outcomes.push((&checks::DEPENDENCIES, knowledge(&installed.doubts)));
+    found.outcomes.push((&checks::CONFLICTS, conflicts(scene)?));
+    let mut scripts: Vec<Run> = Vec::new();
+    let mut add = |check, scenario, course: Course| {
+        let result = course.result();
+        found.outcomes.push((check, course.outcome()));
+        scripts.extend(course.runs.iter().cloned());
+        let refusal = course.refusal.map(|refused| refused.error.to_string());
+        found.scenarios.push(Played { scenario, result, refusal, runs: course.runs });
+    };
+    let refused = installed.refusal.is_some();
+    add(&checks::INSTALL, "install", installed);
+    if !refused {
+        add(&checks::REMOVAL, "remove", removed);
+        add(&checks::INSTALLER, "install with the host", scene.install_with_host()?);
+        add(&checks::UPGRADE, "upgrade", scene.upgrade(false)?);
+        add(&checks::UPGRADE_INSTALLED, "upgrade after the installer", scene.upgrade(true)?);
+        if let Some(original) = scene.original {
+            add(&checks::ORIGINAL, "upgrade from the original", scene.replace_original(original)?);
+        }
+    }
+    found.outcomes.push((&checks::SCRIPTLETS, scriptlets(&scripts)));
+    Ok(found)
+}
+
+/// Whether a refusal is one that the pack asked for and that tells why; `None` for one that nobody wanted.
+fn refusal(refused: &Refused) -> Option<Outcome> {
+    let wanted = matches!(
+        refused.error,
+        XapiError::WrongServerVersion { .. } | XapiError::PrerequisiteMissing { .. } | XapiError::ConflictPresent { .. }
+    );
+    if !wanted || refused.step != "precheck" {
+        return None;
+    }
+    let problems = match refused.left_as_it_was {
+        true => Vec::new(),
+        false => vec!["the host was changed although it refused".into()],
+    };
+    Some(Outcome::of(problems, &refused.error))
+}
+
+/// Whether a file of the pack belongs to a package of the host as well.
+fn conflicts(scene: &Scene<'_>) -> io::Result<Outcome> {
+    let Some(found) = sequence::file_conflicts(scene.capture, scene.pack)? else {
+        return Ok(Outcome::NotChecked("the packages cannot be installed".into()));
+    };
+    let lines = |conflicts: &[FileConflict]| conflicts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if !found.conflicts.is_empty() {
+        return Ok(Outcome::Failed(lines(&found.conflicts)));
+    }
+    if !found.uncertain.is_empty() {
+        let files = lines(&found.uncertain).join("; ");
+        return Ok(Outcome::NotChecked(format!("the content of these is not known: {files}")));
+    }
+    let packages = &scene.capture.packages;
+    let known = packages.iter().filter(|installed| installed.files_known).count();
+    Ok(match found.all_known {
+        true => Outcome::Passed(format!("none with the files of {known} packages")),
+        false => Outcome::NotChecked(format!(
+            "of this host only the files of {known} packages are known, and none of those is touched; \
+             `cargo xtask capture-host` makes a capture of a real one"
+        )),
+    })
+}
+
+fn knowledge(doubts: &[String]) -> Outcome {
+    match doubts.is_empty() {
+        true => Outcome::Passed("all requirements are met".into()),
+        false => Outcome::NotChecked(doubts.join("; ")),
+    }
+}
+
+/// Whether every script ended well.
+fn scriptlets(runs: &[Run]) -> Outcome {
+    let mut problems: Vec<String> = Vec::new();
+    let mut unproven: Vec<String> = Vec::new();
+    for run in runs {
+        match &run.ended {
+            Ended::Exited(0) => {}
+            Ended::NotProven(reason) => unproven.push(format!("{}: {reason}", run.what)),
+            ended => {
+                problems.push(format!("{} {}: {ended}; {:?}", run.what, run.arguments.join(" "), run.output.trim()));
+            }
+        }
+    }
+    problems.dedup();
+    unproven.sort();
+    unproven.dedup();
+    match (problems.is_empty(), unproven.is_empty()) {
+        (false, _) => Outcome::Failed(problems),
+        (true, false) => Outcome::NotChecked(format!("scriptlets not proven: {}", unproven.join("; "))),
+        (true, true) => Outcome::Passed(format!("{} runs", runs.len())),
+    }
+}
+
+impl Course {
+    fn unproven(&self) -> Option<&str> {
+        self.runs.iter().find_map(|run| match &run.ended {
+            Ended::NotProven(reason) => Some(reason.as_str()),
+            _ => None,
+        })
+    }
+
+    fn outcome(&self) -> Outcome {
+        match (self.problems.is_empty(), self.unproven()) {
+            (false, _) => Outcome::Failed(self.problems.clone()),
+            (true, Some(reason)) => Outcome::NotChecked(format!("scriptlets not proven: {reason}")),
+            (true, None) => Outcome::Passed("as it should be".into()),
+        }
+    }
+
+    fn result(&self) -> &'static str {
+        match (self.problems.is_empty(), self.unproven()) {
+            (false, _) => "FAILED",
+            (true, Some(_)) => "not proven",
+            (true, None) => "done",
+        }
+    }
+}
+
+/// What lands where, by path.
+fn landings(supply: &Supply) -> Vec<Landing> {
+    let mut landings = Vec::new();
+    for supplied in &supply.packages {
+        for file in &supplied.package.files {
+            let (size, note) = match (&file.kind, file.config) {
+                (FileKind::Regular { size, .. }, Config::No) => (Some(*size), None),
+                (FileKind::Regular { size, .. }, _) => (Some(*size), Some("config")),
+                (FileKind::Directory, _) => (None, Some("folder")),
+                (FileKind::Link(_), _) => (None, Some("link")),
+                (FileKind::Ghost, _) => (None, Some("ghost")),
+                (FileKind::Special, _) => (None, Some("special")),
+            };
+            landings.push(Landing {
+                path: file.path.clone(),
+                mode: format!("{:04o}", file.mode & 0o7777),
+                owner: format!("{}:{}", file.user, file.group),
+                size,
+                package: supplied.package.name.clone(),
+                note,
+            });
+        }
+    }
+    landings.sort_by(|a, b| a.path.cmp(&b.path));
+    landings
+}

@@ -1,0 +1,256 @@
+//! What XAPI and the host installer do with a pack, step by step, and the errors with which they refuse.
+//!
+//! Rules: xen-api, `ocaml/xapi/xapi_pool_update.ml`, `scripts/extensions/pool_update.precheck` and `pool_update.apply`;
+//! host-installer, `repository.py`. Must not know what is checked of it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::capture::Capture;
+use super::file_conflict::{self, FileConflicts};
+use super::host::{Ended, Host};
+use super::package::Package;
+use super::plan::Plan;
+use super::refusal::Refusal;
+use super::solve::{self, Repository};
+use super::supply::{Supplied, Supply};
+use super::toolstack::{Update, UpdateInfo};
+use super::transaction;
+use super::xapi_error::{self, XapiError};
+use crate::image::PackImage;
+use crate::rpm::Rpm;
+use crate::update::{GROUP, group_packages};
+
+/// The uuid of the stand-in for an earlier build.
+const EARLIER: &str = "0c0ffee0-0000-4000-8000-000000000009";
+
+/// A pack as a host gets it.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) info: UpdateInfo,
+    pub(super) supply: Supply,
+    /// The members of the group by which XAPI installs, or why yum finds none.
+    group: Result<Vec<String>, String>,
+}
+
+/// What a step comes to: an error of the host's folder, a refusal by the host, or success.
+pub(super) type Step = io::Result<Result<(), XapiError>>;
+
+impl Delivery {
+    /// Opens a pack, and unpacks its packages.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn of(image: &PackImage) -> Result<Delivery, String> {
+        let content = |path: &str| {
+            let entry = image.file(path).ok_or_else(|| format!("there is no {path}"))?;
+            image.content(entry).map_err(|problem| format!("{path} {problem}"))
+        };
+        let info = UpdateInfo::parse(&content("update.xml")?).map_err(|e| e.to_string())?;
+        let packages: Result<Vec<Rpm>, String> =
+            image.packages().into_iter().map(|(entry, rpm)| rpm.map_err(|e| format!("{} {e}", entry.path))).collect();
+        let supply = Supply::unpack(&packages?)?;
+        // Named so by every builder; `verify` holds it to what repomd.xml lists.
+        let comps = image.files().find(|entry| entry.path.starts_with("repodata/") && entry.path.ends_with("comps.xml"));
+        let group = match comps {
+            Some(entry) => image.content(entry).and_then(|comps| group_packages(&comps, GROUP)),
+            None => Err("there is no comps file".into()),
+        };
+        Ok(Delivery { info, supply, group })
+    }
+
+    /// The same pack as an earlier build would have made it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn earlier(&self) -> Result<Delivery, String> {
+        let info = UpdateInfo { uuid: EARLIER.into(), version: "0".into(), ..self.info.clone() };
+        let supply = self.supply.earlier(&self.info.uuid, EARLIER)?;
+        Ok(Delivery { info, supply, group: self.group.clone() })
+    }
+
+    fn repository(&self) -> Repository {
+        Repository::new(&self.info.label, self.supply.packages.iter().map(|supplied| supplied.package.clone()))
+    }
+}
+
+/// `pool_update.introduce`: the pack becomes known. Its signatures are held to the key by [`crate::verify`].
+pub(super) fn introduce(host: &mut Host, pack: &Delivery, _: &mut Vec<String>) -> Step {
+    let UpdateInfo { uuid, label, .. } = &pack.info;
+    match host.toolstack.update(uuid) {
+        Some(update) if update.has_image => return Ok(Err(XapiError::UpdateAlreadyExists { uuid: uuid.clone() })),
+        Some(update) => update.has_image = true,
+        None => host.toolstack.updates.push(Update {
+            uuid: uuid.clone(),
+            label: label.clone(),
+            has_image: true,
+            applied: false,
+        }),
+    }
+    Ok(Ok(()))
+}
+
+/// `pool_update.precheck`: space, then the control package, then its script.
+pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) -> Step {
+    let info = &pack.info;
+    if let Some(available) = host.free_bytes.filter(|free| *free < info.installation_size) {
+        let (label, required) = (info.label.clone(), info.installation_size);
+        return Ok(Err(XapiError::PrecheckOutOfSpace { label, available, required }));
+    }
+    // Without a control package XAPI checks nothing.
+    let Some(control) = &info.control else { return Ok(Ok(())) };
+    let (database, repository) = (host.database(), pack.repository());
+    match solve::install(&database, &repository, &[control]) {
+        Err(Refusal::NothingToDo { .. }) if host.installed(control).is_some() => {}
+        Err(refusal) => return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string()))),
+        Ok(plan) => {
+            if let Err(refusal) = carry_out(host, pack, &plan, doubts)? {
+                return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string())));
+            }
+        }
+    }
+    let script = format!("/var/update/{}/precheck", info.uuid);
+    if !host.root.exists(&script) {
+        return Ok(Ok(()));
+    }
+    let run = host.run_program("precheck", control, &script)?;
+    Ok(match run.ended {
+        Ended::NotProven(_) => Ok(()),
+        Ended::Exited(code) => xapi_error::of_precheck_script(&info.label, code == 0, &run.output).map(drop),
+        Ended::Stopped(how) => Err(XapiError::PrecheckUnknown { label: info.label.clone(), text: how }),
+    })
+}
+
+/// `pool_update.apply`: precheck again, then the group, then a look at the stamps.
+pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) -> Step {
+    let info = &pack.info;
+    if host.toolstack.has(&info.uuid) {
+        return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }));
+    }
+    if let Err(error) = precheck(host, pack, doubts)? {
+        return Ok(Err(error));
+    }
+    let (database, repository) = (host.database(), pack.repository());
+    // What yum makes of a missing group is nothing, with success.
+    let members: Vec<&str> = pack.group.iter().flatten().map(String::as_str).collect();
+    match solve::upgrade_group(&database, &repository, GROUP, &members, host.groups) {
+        Ok(plan) => {
+            if let Err(refusal) = carry_out(host, pack, &plan, doubts)? {
+                return Ok(Err(xapi_error::of_apply(&refusal.to_string())));
+            }
+        }
+        Err(refusal) => return Ok(Err(xapi_error::of_apply(&refusal.to_string()))),
+    }
+    let root = Arc::clone(&host.root);
+    host.toolstack.resync(&root);
+    Ok(match &host.toolstack.resync_failure {
+        Some(failure) => Err(XapiError::ApplyFailed { text: failure.clone() }),
+        None => Ok(()),
+    })
+}
+
+/// `pool_update.pool_clean`: the image goes, the record stays.
+pub(super) fn pool_clean(host: &mut Host, pack: &Delivery) {
+    if let Some(update) = host.toolstack.update(&pack.info.uuid) {
+        update.has_image = false;
+    }
+}
+
+/// What the host installer does in the new root: the control package and the update package, by name.
+pub(super) fn install_with_host(
+    host: &mut Host,
+    pack: &Delivery,
+    doubts: &mut Vec<String>,
+) -> io::Result<Result<(), String>> {
+    let update = format!("update-{}", pack.info.label);
+    let control = pack.info.control.clone().unwrap_or_default();
+    let (database, repository) = (host.database(), pack.repository());
+    let refusal = match solve::install(&database, &repository, &[&control, &update]) {
+        Ok(plan) => carry_out(host, pack, &plan, doubts)?.err(),
+        Err(refusal) => Some(refusal),
+    };
+    if refusal.is_none() {
+        // The installer's yum keeps its notes elsewhere (host-installer, `repository.py`).
+        for folder in host.yum_notes(&repository.packages().cloned().collect::<Vec<_>>()) {
+            host.forget_notes(&folder)?;
+        }
+    }
+    Ok(match refusal {
+        Some(refusal) => Err(refusal.to_string()),
+        None => Ok(()),
+    })
+}
+
+/// Plain `rpm -U` of everything that is supplied.
+pub(super) fn put_in_by_rpm(host: &mut Host, supply: &Supply) -> io::Result<()> {
+    let installs = in_order(supply.packages.iter().map(Arc::clone).collect());
+    transaction::transact(host, &installs, &[])
+}
+
+/// Files of the pack that packages of a host have too.
+pub(super) fn file_conflicts(capture: &Capture, pack: &Delivery) -> io::Result<Option<FileConflicts>> {
+    let host = Host::of(capture, super::services::Stage::Running, false)?;
+    let (database, repository) = (host.database(), pack.repository());
+    let names: Vec<&str> = repository.packages().map(|package| package.name.as_str()).collect();
+    let plan = solve::install(&database, &repository, &names).ok();
+    Ok(plan.map(|plan| file_conflict::file_conflicts(&database, &plan)))
+}
+
+/// The opaque reference of a `pool_update` record; what it is does not matter here.
+fn reference(info: &UpdateInfo) -> String {
+    format!("OpaqueRef:{}", info.uuid)
+}
+
+fn subject<'s>(info: &'s UpdateInfo, reference: &'s str) -> xapi_error::Subject<'s> {
+    xapi_error::Subject { label: &info.label, reference }
+}
+
+/// Runs the transaction that yum planned; a refusal if rpm would not.
+fn carry_out(
+    host: &mut Host,
+    pack: &Delivery,
+    plan: &Plan<'_>,
+    doubts: &mut Vec<String>,
+) -> io::Result<Result<(), Refusal>> {
+    for unknown in &plan.unknown {
+        let doubt = unknown.to_string();
+        if !doubts.contains(&doubt) {
+            doubts.push(doubt);
+        }
+    }
+    let database = host.database();
+    let conflicts = file_conflict::file_conflicts(&database, plan).conflicts;
+    if !conflicts.is_empty() {
+        return Ok(Err(Refusal::Files(conflicts)));
+    }
+    let supplied = |package: &Package| -> Option<Arc<Supplied>> {
+        pack.supply.package(&package.name).filter(|supplied| supplied.package.evr == package.evr).cloned()
+    };
+    let installs: Vec<Arc<Supplied>> = plan.members.iter().filter_map(|member| supplied(member.package)).collect();
+    let erases: Vec<Package> = plan.erasures().into_iter().map(|installed| installed.package.clone()).collect();
+    // yum carries its note of the group over to the next version.
+    let groups: Vec<(String, Option<String>)> = plan
+        .members
+        .iter()
+        .map(|member| {
+            let carried = member.replaces.iter().find_map(|(old, _)| old.group_member.clone());
+            (member.package.name.clone(), member.group.clone().or(carried))
+        })
+        .collect();
+    let forgotten: Vec<String> = host.yum_notes(&erases);
+    transaction::transact(host, &installs, &erases)?;
+    for folder in forgotten {
+        host.forget_notes(&folder)?;
+    }
+    for (name, group) in groups {
+        host.note_installed(&name, group.as_deref())?;
+    }
+    Ok(Ok(()))
+}
+
+fn in_order(supplied: Vec<Arc<Supplied>>) -> Vec<Arc<Supplied>> {
+    let packages: Vec<Package> = supplied.iter().map(|supplied| supplied.package.clone()).collect();
+    let order = super::order::providers_first(packages);
+    let of = |package: &Package| supplied.iter().find(|supplied| supplied.package == *package).cloned();
+    order.iter().filter_map(of).collect()
+}

@@ -1,0 +1,93 @@
+//! The scriptlets of a package, and when rpm runs them.
+//!
+//! Order and arguments: rpm 4.11 `lib/psm.c`, `lib/transaction.c`. Knows what a header says; must not know how anything
+//! is run.
+
+use std::fmt;
+
+use rpm::IndexTag;
+
+use super::Rpm;
+
+/// When a scriptlet runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    PreTrans,
+    Pre,
+    Post,
+    PreUn,
+    PostUn,
+    PostTrans,
+}
+
+impl Moment {
+    /// All of them.
+    pub const ALL: [Moment; 6] =
+        [Moment::PreTrans, Moment::Pre, Moment::Post, Moment::PreUn, Moment::PostUn, Moment::PostTrans];
+
+    /// Tags of body, interpreter and flags.
+    fn tags(self) -> [IndexTag; 3] {
+        use IndexTag as T;
+        match self {
+            Moment::PreTrans => [T::RPMTAG_PRETRANS, T::RPMTAG_PRETRANSPROG, T::RPMTAG_PRETRANSFLAGS],
+            Moment::Pre => [T::RPMTAG_PREIN, T::RPMTAG_PREINPROG, T::RPMTAG_PREINFLAGS],
+            Moment::Post => [T::RPMTAG_POSTIN, T::RPMTAG_POSTINPROG, T::RPMTAG_POSTINFLAGS],
+            Moment::PreUn => [T::RPMTAG_PREUN, T::RPMTAG_PREUNPROG, T::RPMTAG_PREUNFLAGS],
+            Moment::PostUn => [T::RPMTAG_POSTUN, T::RPMTAG_POSTUNPROG, T::RPMTAG_POSTUNFLAGS],
+            Moment::PostTrans => [T::RPMTAG_POSTTRANS, T::RPMTAG_POSTTRANSPROG, T::RPMTAG_POSTTRANSFLAGS],
+        }
+    }
+}
+
+impl fmt::Display for Moment {
+    /// The name of its section in a spec file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Moment::PreTrans => "%pretrans",
+            Moment::Pre => "%pre",
+            Moment::Post => "%post",
+            Moment::PreUn => "%preun",
+            Moment::PostUn => "%postun",
+            Moment::PostTrans => "%posttrans",
+        })
+    }
+}
+
+/// A scriptlet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scriptlet {
+    pub moment: Moment,
+    /// The interpreter and its arguments; `<lua>` for the one inside rpm.
+    pub program: Vec<String>,
+    /// The script; `None` if the interpreter is run alone.
+    pub body: Option<String>,
+    /// Whether rpm expands macros in the body when it runs it.
+    pub expands: bool,
+}
+
+/// The scriptlets of a package.
+pub fn scriptlets(rpm: &Rpm) -> Vec<Scriptlet> {
+    Moment::ALL.into_iter().filter_map(|moment| scriptlet(rpm, moment)).collect()
+}
+
+/// Whether the package has scriptlets that run when other packages come and go.
+pub fn has_triggers(rpm: &Rpm) -> bool {
+    rpm.metadata().header.entry_is_present(IndexTag::RPMTAG_TRIGGERNAME)
+}
+
+fn scriptlet(rpm: &Rpm, moment: Moment) -> Option<Scriptlet> {
+    let header = &rpm.metadata().header;
+    let [body, program, flags] = moment.tags();
+    let body = header.get_entry_data_as_string(body).ok().map(str::to_owned);
+    let program = header.get_entry_data_as_string_array(program).map_or_else(
+        |_| header.get_entry_data_as_string(program).map(|one| vec![one.to_owned()]).unwrap_or_default(),
+        |words| words.into_iter().map(str::to_owned).collect(),
+    );
+    if body.is_none() && program.is_empty() {
+        return None;
+    }
+    let program = if program.is_empty() { vec!["/bin/sh".to_owned()] } else { program };
+    const EXPAND: u32 = 1;
+    let expands = header.get_entry_data_as_u32(flags).is_ok_and(|flags| flags & EXPAND != 0);
+    Some(Scriptlet { moment, program, body, expands })
+}

@@ -1,0 +1,72 @@
+//! A finished pack, proved: the checks of everything that reads it, then the rehearsal on hosts.
+
+use std::path::Path;
+
+use pack::build::Progress;
+use pack::dom0::{self, Rehearsal, capture::Capture};
+use pack::image::PackImage;
+use pack::report::Report;
+use pack::verify::{self, Policy, Verification};
+use pack::{Error, Result};
+
+use crate::terminal::Terminal;
+
+/// Scripts of a pack could not be run confined, so that nobody knows what they do.
+pub(crate) const NOT_PROVEN: u8 = 11;
+
+/// What a proof is made of.
+pub(crate) struct Proof {
+    pub(crate) verification: Verification,
+    pub(crate) rehearsal: Option<Rehearsal>,
+}
+
+/// On what, and against what, a rehearsal is played.
+pub(crate) struct Stage<'a> {
+    pub(crate) hosts: &'a [Capture],
+    /// The image of the release before.
+    pub(crate) previous: Option<&'a Path>,
+}
+
+impl Proof {
+    /// Checks an image, and rehearses it if a host would come that far and a stage is given.
+    pub(crate) fn of(iso: &Path, policy: &Policy<'_>, stage: Option<&Stage<'_>>, terminal: &Terminal) -> Result<Proof> {
+        terminal.step("verify");
+        let verification = verify::verify(iso, policy, terminal)?;
+        let checks = verification.verdicts.len();
+        terminal.made(&format!("{checks} checks"));
+        let rehearsal = match stage {
+            Some(stage) if verification.passed() => Some(rehearse(iso, policy, stage, terminal)?),
+            _ => None,
+        };
+        Ok(Proof { verification, rehearsal })
+    }
+
+    pub(crate) fn report(&self) -> Report<'_> {
+        Report { verification: &self.verification, rehearsal: self.rehearsal.as_ref() }
+    }
+
+    /// Why scripts could not be run, if so.
+    pub(crate) fn unproven(&self) -> Option<&str> {
+        self.rehearsal.as_ref()?.unproven.as_deref()
+    }
+}
+
+fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Terminal) -> Result<Rehearsal> {
+    let names: Vec<&str> = stage.hosts.iter().map(|host| host.name.as_str()).collect();
+    terminal.step("rehearse");
+    terminal.made(&names.join(", "));
+    let open = |path: &Path| {
+        PackImage::open(path)
+            .map_err(|problem| Error::payload(path, problem, "Give the image of a pack, as `cargo xtask pack` writes it"))
+    };
+    let (image, previous) = (open(iso)?, stage.previous.map(open).transpose()?);
+    let subject = dom0::Subject {
+        image: &image,
+        previous: previous.as_ref(),
+        xscontainer: policy.xscontainer,
+        hosts: stage.hosts,
+    };
+    dom0::rehearse(subject).map_err(|e| {
+        Error::tool("the rehearsal", format!("could not go on: {e}"), "Check the space in the folder for temporary files, TMPDIR")
+    })
+}
