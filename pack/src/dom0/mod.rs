@@ -1,3 +1,4 @@
 //! A host in a folder: the rehearsal of what a pack does there, without a host.
 
+pub mod capture;
 pub mod package;
