@@ -36,6 +36,8 @@ pub enum Class {
     Tool,
     /// The finished image breaks a rule of something that reads it.
     Readback,
+    /// A captured host that cannot be read.
+    Capture,
     /// The user stopped it.
     Interrupted,
 }
@@ -51,6 +53,7 @@ impl Class {
             Class::Output => 7,
             Class::Tool => 8,
             Class::Readback => 9,
+            Class::Capture => 10,
             // As shells report a program that SIGINT ended.
             Class::Interrupted => 130,
         }
@@ -99,6 +102,11 @@ impl Error {
     /// About another program.
     pub fn tool(program: impl Display, problem: impl Display, remedy: impl Display) -> Error {
         Error::new(Class::Tool, program, problem, remedy)
+    }
+
+    /// About a captured host: its file, and the place in it.
+    pub fn capture(place: impl Display, problem: impl Display, remedy: impl Display) -> Error {
+        Error::new(Class::Capture, place, problem, remedy)
     }
 
     /// A failure to write, with the remedy that its cause suggests.
