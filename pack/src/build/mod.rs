@@ -17,8 +17,8 @@ use crate::rpm::{self, Companion, PayloadDigests, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released};
 use crate::update::{self, Entry, Repodata};
 use crate::{Error, Result, digest};
-use output::{KeyFile, Output};
 pub use output::check_output;
+use output::{KeyFile, Output};
 use payload::Watched;
 
 /// What a pack is built from.

@@ -160,8 +160,7 @@ impl Host {
         for (uuid, stamp) in &capture.applied {
             root.write(format!("{APPLIED}/{uuid}"), 0o644, &mut stamp.as_slice())?;
         }
-        let mut inventory: String =
-            capture.inventory.iter().map(|(key, value)| format!("{key}='{value}'\n")).collect();
+        let mut inventory: String = capture.inventory.iter().map(|(key, value)| format!("{key}='{value}'\n")).collect();
         inventory += &format!("INSTALLATION_UUID='{HOST_UUID}'\n");
         root.write("/etc/xensource-inventory", 0o644, &mut inventory.as_bytes())?;
         let packages = capture.packages.iter().map(|installed| Installed {
@@ -257,7 +256,12 @@ impl Host {
     }
 
     /// Runs a scriptlet of a package; whether rpm goes on: what stops it is a failure before files land or leave.
-    pub(super) fn run_scriptlet(&mut self, package: &Package, scriptlet: &Scriptlet, argument: usize) -> io::Result<bool> {
+    pub(super) fn run_scriptlet(
+        &mut self,
+        package: &Package,
+        scriptlet: &Scriptlet,
+        argument: usize,
+    ) -> io::Result<bool> {
         let arguments = vec![argument.to_string()];
         let Scriptlet { moment, program, body, expands } = scriptlet;
         let run = Run {

@@ -51,7 +51,8 @@ impl Delivery {
             image.packages().into_iter().map(|(entry, rpm)| rpm.map_err(|e| format!("{} {e}", entry.path))).collect();
         let supply = Supply::unpack(&packages?)?;
         // Named so by every builder; `verify` holds it to what repomd.xml lists.
-        let comps = image.files().find(|entry| entry.path.starts_with("repodata/") && entry.path.ends_with("comps.xml"));
+        let comps =
+            image.files().find(|entry| entry.path.starts_with("repodata/") && entry.path.ends_with("comps.xml"));
         let group = match comps {
             Some(entry) => image.content(entry).and_then(|comps| group_packages(&comps, GROUP)),
             None => Err("there is no comps file".into()),

@@ -125,9 +125,9 @@ impl Supplied {
         let dependencies = |list: &[Dependency]| -> Vec<Dependency> {
             let moved = |dependency: &Dependency| {
                 let bound = dependency.bound.as_ref().map(|(operator, bound)| {
-                    let ours = versions.iter().any(|(name, version)| {
-                        *name == dependency.name && bound.compare(version).is_eq()
-                    });
+                    let ours = versions
+                        .iter()
+                        .any(|(name, version)| *name == dependency.name && bound.compare(version).is_eq());
                     (*operator, if ours { evr(bound) } else { bound.clone() })
                 });
                 Dependency { name: dependency.name.clone(), bound }

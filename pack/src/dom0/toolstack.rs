@@ -6,8 +6,8 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use uuid::Uuid;
 
-use super::xapi_error::XapiError;
 use super::root::Root;
+use super::xapi_error::XapiError;
 
 /// The stamps of applied updates, one file each, named by uuid.
 pub const APPLIED: &str = "/var/update/applied";
@@ -31,7 +31,8 @@ impl UpdateInfo {
     /// # Errors
     /// The error that XAPI raises.
     pub fn parse(bytes: &[u8]) -> Result<UpdateInfo, XapiError> {
-        let missing = |what: &str| XapiError::InvalidUpdate { label: None, reason: format!("missing <{what}> in update.xml") };
+        let missing =
+            |what: &str| XapiError::InvalidUpdate { label: None, reason: format!("missing <{what}> in update.xml") };
         let no_document = || XapiError::InvalidUpdate {
             label: None,
             reason: "missing update document (update.xml) in the package.".into(),
@@ -84,7 +85,7 @@ impl UpdateInfo {
         match description {
             Some(text) if !text.trim().is_empty() => Ok(info),
             Some(_) => Err(missing("name-description")),
-            None => Err(XapiError::Internal("Not_found".into())),
+            None => Err(XapiError::Internal { text: "Not_found".into() }),
         }
     }
 }

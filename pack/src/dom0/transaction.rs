@@ -43,7 +43,8 @@ pub fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package])
         scriptlet(host, supplied, Moment::Post, count)?;
     }
     for package in erases.iter().filter(|package| !refused.contains(&package.name)) {
-        let Some(index) = host.packages.iter().position(|i| i.package.name == package.name && i.package.evr == package.evr)
+        let Some(index) =
+            host.packages.iter().position(|i| i.package.name == package.name && i.package.evr == package.evr)
         else {
             continue;
         };
@@ -115,7 +116,8 @@ fn land(host: &Host, supplied: &Supplied, older: &[Arc<Supplied>]) -> io::Result
             FileKind::Link(target) => root.symlink(&file.path, target)?,
             FileKind::Ghost => {}
             FileKind::Special => {
-                let problem = format!("{} is a device, pipe or socket, which a pack has no business to bring", file.path);
+                let problem =
+                    format!("{} is a device, pipe or socket, which a pack has no business to bring", file.path);
                 return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
             }
             FileKind::Regular { .. } => {

@@ -26,7 +26,10 @@ pub(super) fn fill(format: &str, tags: &Tags<'_>) -> Result<String, String> {
 
 enum Part {
     Text(String),
-    Tag { name: String, width: i16 },
+    Tag {
+        name: String,
+        width: i16,
+    },
     /// Repeated for each value of the tags in it.
     List(Vec<Part>),
 }

@@ -175,7 +175,9 @@ fn describe(installed: &Installed, call: &Call) -> Result<String, String> {
     };
     text += &match call.list {
         None => String::new(),
-        Some(_) if !installed.files_known => return Err(format!("rpm -ql {}, whose files are not known", package.name)),
+        Some(_) if !installed.files_known => {
+            return Err(format!("rpm -ql {}, whose files are not known", package.name));
+        }
         Some(List::Files) if package.files.is_empty() => "(contains no files)\n".into(),
         Some(List::Files) => lines(package.files.iter().map(|file| file.path.clone()).collect()),
         Some(List::Requires) => lines(package.requires.iter().map(ToString::to_string).collect()),

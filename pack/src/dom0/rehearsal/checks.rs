@@ -2,7 +2,13 @@
 
 use crate::check::{Check, Reader, Set};
 
-const fn dom0(id: &'static str, rule: &'static str, why: &'static str, remedy: &'static str, source: &'static str) -> Check {
+const fn dom0(
+    id: &'static str,
+    rule: &'static str,
+    why: &'static str,
+    remedy: &'static str,
+    source: &'static str,
+) -> Check {
     Check { id, reader: Reader::Dom0, set: Set::General, rule, why, remedy, source }
 }
 

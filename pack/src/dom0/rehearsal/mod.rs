@@ -9,12 +9,12 @@ use std::io;
 use serde::Serialize;
 
 use super::capture::Capture;
+use super::file_conflict::FileConflict;
 use super::host::{Ended, Run};
 use super::package::{Config, FileKind};
-use super::xapi_error::XapiError;
-use super::file_conflict::FileConflict;
 use super::sequence::{self, Delivery};
 use super::supply::Supply;
+use super::xapi_error::XapiError;
 use super::{confine, original};
 use crate::check::{Check, Outcome, Set, Verdict};
 use crate::digest;
@@ -146,10 +146,14 @@ pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
             scenarios: on_host.scenarios,
         });
     }
-    push(&checks::TAKEN, None, match taken.is_empty() {
-        true => Outcome::Failed(vec!["every host refuses it".into()]),
-        false => Outcome::Passed(taken.join(", ")),
-    });
+    push(
+        &checks::TAKEN,
+        None,
+        match taken.is_empty() {
+            true => Outcome::Failed(vec!["every host refuses it".into()]),
+            false => Outcome::Passed(taken.join(", ")),
+        },
+    );
     push(&checks::RELEASES, None, promised(subject.hosts, &taken));
     let landings = landings(&delivery.supply);
     Ok(Rehearsal { verdicts, hosts, landings, unproven })
@@ -225,7 +229,9 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
 fn refusal(refused: &Refused) -> Option<Outcome> {
     let wanted = matches!(
         refused.error,
-        XapiError::WrongServerVersion { .. } | XapiError::PrerequisiteMissing { .. } | XapiError::ConflictPresent { .. }
+        XapiError::WrongServerVersion { .. }
+            | XapiError::PrerequisiteMissing { .. }
+            | XapiError::ConflictPresent { .. }
     );
     if !wanted || refused.step != "precheck" {
         return None;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::dom0::capture::Capture;
 use crate::dom0::host::{Ended, Host, Run};
 use crate::dom0::package::{Config, FileKind};
-use crate::dom0::xapi_error::XapiError;
 use crate::dom0::sequence::{self, Delivery};
 use crate::dom0::services::{self, Stage};
 use crate::dom0::supply::{Supplied, Supply};
 use crate::dom0::toolstack;
+use crate::dom0::xapi_error::XapiError;
 
 /// Everything that scenarios on one host are played with.
 pub(super) struct Scene<'a> {
@@ -150,7 +150,8 @@ impl Scene<'_> {
         for left in original.packages.iter().filter(|old| is_installed(&host, old)) {
             course.problems.push(format!("{} of the original is still installed", left.package));
         }
-        let kept: BTreeSet<&str> = host.packages.iter().flat_map(|i| &i.package.files).map(|f| f.path.as_str()).collect();
+        let kept: BTreeSet<&str> =
+            host.packages.iter().flat_map(|i| &i.package.files).map(|f| f.path.as_str()).collect();
         for file in original.packages.iter().flat_map(|old| &old.package.files) {
             if !kept.contains(file.path.as_str()) && host.root.exists(&file.path) {
                 course.problems.push(format!("{} of the original is still there", file.path));
