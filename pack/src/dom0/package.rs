@@ -189,7 +189,33 @@ impl fmt::Display for Package {
     }
 }
 
+impl AsRef<Package> for Package {
+    fn as_ref(&self) -> &Package {
+        self
+    }
+}
+
 impl Package {
+    /// A package that provides its own name in its version, as every package does, and nothing else.
+    pub fn new(name: &str, evr: Evr, arch: &str) -> Package {
+        Package {
+            provides: vec![Dependency { name: name.into(), bound: Some((Operator::Equal, evr.clone())) }],
+            name: name.into(),
+            evr,
+            arch: arch.into(),
+            requires: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// Whether it obsoletes another one: by name and version, never by what that provides, and never itself.
+    pub fn obsoletes(&self, other: &Package) -> bool {
+        let itself = Dependency { name: other.name.clone(), bound: Some((Operator::Equal, other.evr.clone())) };
+        self.name != other.name && self.obsoletes.iter().any(|obsoleted| obsoleted.is_met_by(&itself))
+    }
+
     /// What the headers of a package say.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use super::Rpm;
 use crate::{Error, Result};
 
 /// `rpm --showrc` of rpm 4.11.3: the `rpmlib()` features that a package may require.
-const RPMLIB: [&str; 16] = [
+pub(crate) const RPMLIB: [&str; 16] = [
     "BuiltinLuaScripts",
     "CompressedFileNames",
     "ConcurrentAccess",
