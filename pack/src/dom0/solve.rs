@@ -10,6 +10,7 @@ mod transaction;
 #[cfg(test)]
 mod tests;
 
+use super::capture::GroupMode;
 use super::database::Database;
 use super::package::{Dependency, Package};
 use super::package_set::PackageSet;
@@ -35,16 +36,6 @@ impl Repository {
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.set.iter().map(|(_, package)| package)
     }
-}
-
-/// How yum understands groups: its option `group_command`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupMode {
-    /// A group is something that is installed: upgrading it passes by packages that were not installed for it. yum's
-    /// default, and so what happens on 8.2.
-    Objects,
-    /// A group is a list of names. XAPI asks for it since 2022 (xen-api, `ocaml/xapi/xapi_pool_update.ml`).
-    Compat,
 }
 
 /// `yum install NAME…`.

@@ -20,6 +20,12 @@ pub enum XapiError {
     UpdateAlreadyExists { uuid: String },
     /// The host has it already; the reference of the pack.
     UpdateAlreadyApplied { update: String },
+    /// There is no record of this class and uuid.
+    UuidInvalid { class: String, uuid: String },
+    /// A host still has the update.
+    UpdateIsApplied,
+    /// XAPI itself failed.
+    Internal { text: String },
     /// A folder has too little space for the metadata of packs.
     OutOfSpace { folder: String },
     /// The host has too little space for what the pack says it needs, in bytes.
@@ -59,6 +65,9 @@ impl XapiError {
             XapiError::CannotFindUpdate => "CANNOT_FIND_UPDATE",
             XapiError::UpdateAlreadyExists { .. } => "UPDATE_ALREADY_EXISTS",
             XapiError::UpdateAlreadyApplied { .. } => "UPDATE_ALREADY_APPLIED",
+            XapiError::UuidInvalid { .. } => "UUID_INVALID",
+            XapiError::UpdateIsApplied => "UPDATE_IS_APPLIED",
+            XapiError::Internal { .. } => "INTERNAL_ERROR",
             XapiError::OutOfSpace { .. } => "OUT_OF_SPACE",
             XapiError::PrecheckOutOfSpace { .. } => "UPDATE_PRECHECK_FAILED_OUT_OF_SPACE",
             XapiError::WrongServerVersion { .. } => "UPDATE_PRECHECK_FAILED_WRONG_SERVER_VERSION",
@@ -77,7 +86,9 @@ impl XapiError {
     pub fn params(&self) -> Vec<String> {
         let strings = |items: &[&String]| items.iter().map(|item| (*item).clone()).collect();
         match self {
-            XapiError::CannotFindUpdate => Vec::new(),
+            XapiError::CannotFindUpdate | XapiError::UpdateIsApplied => Vec::new(),
+            XapiError::UuidInvalid { class, uuid } => strings(&[class, uuid]),
+            XapiError::Internal { text } => strings(&[text]),
             XapiError::InvalidUpdate { label: Some(label), reason } => strings(&[label, reason]),
             XapiError::InvalidUpdate { label: None, reason } => strings(&[reason]),
             XapiError::UpdateAlreadyExists { uuid } => strings(&[uuid]),
