@@ -213,3 +213,96 @@ impl Database {
         Database::new(installed, self.knowledge)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, requires: &[&str]) -> Package {
+        let requires = requires.iter().map(|text| text.parse().unwrap()).collect();
+        Package { requires, ..Package::new(name, "1-1".parse().unwrap(), "noarch") }
+    }
+
+    fn database(knowledge: Knowledge) -> Database {
+        let packages = [
+            package("agent", &["/bin/sh"]),
+            package("update-x", &["agent >= 1-1", "control-x"]),
+            package("control-x", &["product-version >= 8.2.0"]),
+        ];
+        let mut release = package("release", &[]);
+        release.provides.push("product-version = 8.2.1".parse().unwrap());
+        release.provides.push("/bin/sh".parse().unwrap());
+        Database::new(packages.into_iter().chain([release]).map(Installed::new).collect(), knowledge)
+    }
+
+    fn answer(database: &Database, wanted: &str) -> Answer<String> {
+        match database.provider(&wanted.parse().unwrap()) {
+            Answer::Yes(installed) => Answer::Yes(installed.package.name.clone()),
+            Answer::No => Answer::No,
+            Answer::Unknown => Answer::Unknown,
+        }
+    }
+
+    #[test]
+    fn only_a_complete_database_denies_what_it_has_never_heard_of() {
+        let release = || Answer::Yes("release".to_owned());
+        for (knowledge, unheard) in [(Knowledge::All, Answer::No), (Knowledge::Some, Answer::Unknown)] {
+            let database = database(knowledge);
+            assert_eq!(answer(&database, "product-version >= 8.2.0"), release());
+            assert_eq!(answer(&database, "product-version < 8.2.0"), Answer::No);
+            assert_eq!(answer(&database, "/bin/sh"), release());
+            assert_eq!(answer(&database, "python-paramiko"), unheard);
+            assert_eq!(answer(&database, "/usr/bin/python"), unheard);
+        }
+    }
+
+    #[test]
+    fn a_package_without_a_file_list_leaves_paths_open() {
+        let python = Installed::without_files(package("python", &[]));
+        let database = Database::new(vec![python], Knowledge::All);
+        assert_eq!(answer(&database, "/usr/bin/python"), Answer::Unknown);
+        assert_eq!(database.owners("/usr/bin/python"), Answer::Unknown);
+        assert_eq!(answer(&database, "perl"), Answer::No);
+    }
+
+    #[test]
+    fn rpm_erases_what_nothing_else_needs_and_requirers_first() {
+        let database = database(Knowledge::All);
+        let erasure = database.erase(&["agent", "control-x", "update-x"]).unwrap();
+        let order: Vec<&str> = erasure.packages.iter().map(|installed| installed.package.name.as_str()).collect();
+        assert_eq!(order, ["update-x", "control-x", "agent"]);
+        let left: Vec<String> = database.without(&erasure).installed().map(|i| i.package.name.clone()).collect();
+        assert_eq!(left, ["release"]);
+    }
+
+    #[test]
+    fn rpm_refuses_to_erase_what_others_need() {
+        let database = database(Knowledge::All);
+        for (names, message) in [
+            (&["agent"][..], "Failed dependencies:\n\tagent >= 1-1 is needed by (installed) update-x-1-1.noarch"),
+            (
+                &["agent", "control-x"],
+                "Failed dependencies:\n\tagent >= 1-1 is needed by (installed) update-x-1-1.noarch\
+                 \n\tcontrol-x is needed by (installed) update-x-1-1.noarch",
+            ),
+            (&["agent", "nosuch"], "package nosuch is not installed"),
+        ] {
+            assert_eq!(database.erase(names).unwrap_err().to_string(), message);
+        }
+    }
+
+    #[test]
+    fn where_not_all_is_known_an_erasure_is_refused_for_a_package_and_left_open_for_a_capability() {
+        let database = database(Knowledge::Some);
+        assert!(matches!(database.erase(&["agent"]), Err(EraseRefused::Needed(_))));
+        let erasure = database.erase(&["release"]).unwrap();
+        let open: Vec<String> = erasure.unknown.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            open,
+            [
+                "/bin/sh is needed by (installed) agent-1-1.noarch",
+                "product-version >= 8.2.0 is needed by (installed) control-x-1-1.noarch",
+            ]
+        );
+    }
+}

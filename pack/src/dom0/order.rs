@@ -47,3 +47,51 @@ pub fn requirers_first<P: AsRef<Package>>(packages: Vec<P>) -> Vec<P> {
     packages.reverse();
     packages
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Packages by the letters of the names of what they require, as in `a:bc`.
+    fn order(packages: &[&str]) -> String {
+        let packages = packages.iter().map(|text| {
+            let (name, requires) = text.split_once(':').unwrap();
+            let requires = requires.chars().map(|name| name.to_string().parse().unwrap()).collect();
+            Package { requires, ..Package::new(name, "1".parse().unwrap(), "noarch") }
+        });
+        providers_first(packages.collect()).into_iter().map(|package| package.name).collect()
+    }
+
+    #[test]
+    fn what_is_required_comes_first_and_names_decide_the_rest() {
+        assert_eq!(order(&["a:b", "b:c", "c:"]), "cba");
+        assert_eq!(order(&["c:", "b:", "a:"]), "abc");
+        assert_eq!(order(&["a:z", "b:", "z:"]), "bza");
+        assert_eq!(order(&["a:a", "b:x"]), "ab");
+    }
+
+    #[test]
+    fn a_circle_is_broken_at_its_first_name() {
+        assert_eq!(order(&["a:b", "b:a"]), "ab");
+        assert_eq!(order(&["c:b", "b:c", "d:c", "a:"]), "abcd");
+    }
+
+    proptest! {
+        #[test]
+        fn without_a_circle_every_provider_is_before_its_requirers(edges in prop::collection::vec((0_u8..12, 0_u8..12), 0..40)) {
+            let letter = |n: u8| char::from(b'a' + n);
+            let edges: Vec<(u8, u8)> = edges.into_iter().filter(|(a, b)| a * 5 % 13 < b * 5 % 13).collect();
+            let texts: Vec<String> = (0..12).map(|n| {
+                let requires: String = edges.iter().filter(|(a, _)| *a == n).map(|(_, b)| letter(*b)).collect();
+                format!("{}:{requires}", letter(n))
+            }).collect();
+            let sequence = order(&texts.iter().map(String::as_str).collect::<Vec<_>>());
+            prop_assert_eq!(sequence.len(), 12);
+            for (requirer, provider) in edges {
+                prop_assert!(sequence.find(letter(provider)) < sequence.find(letter(requirer)), "{sequence}");
+            }
+        }
+    }
+}

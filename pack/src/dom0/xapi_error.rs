@@ -306,3 +306,96 @@ fn append(element: &mut Option<ErrorElement>, text: &str) {
         content.push_str(text);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUBJECT: Subject<'_> = Subject { label: "x", reference: "OpaqueRef:1" };
+
+    #[test]
+    fn yums_output_is_read_as_xapi_reads_it() {
+        let advice = " You could try using --skip-broken to work around the problem\n You could try running: rpm -Va\n";
+        let missing =
+            format!("Error: Package: c (x)\n    Requires: a >= 5 b\nError: Package: d (x)\n    Requires: e\n{advice}");
+        let wrong = format!(
+            "Error: Package: c (x)\n    Requires: product-version >= 8.2.0\n    Installed: r (installed)\n        \
+             product-version = 8.1.0\n{advice}"
+        );
+        let conflict = format!(
+            "--> Processing Conflict: c-1 conflicts foo >= 2\nError: c conflicts with foo-3-1.noarch\n{advice}"
+        );
+        let cases: [(&str, &[&str]); 11] = [
+            (&missing, &["UPDATE_PRECHECK_FAILED_PREREQUISITE_MISSING", "x", "a >= 5 b e"]),
+            (
+                &wrong,
+                &[
+                    "UPDATE_PRECHECK_FAILED_WRONG_SERVER_VERSION",
+                    "x",
+                    "product-version = 8.1.0",
+                    "product-version >= 8.2.0",
+                ],
+            ),
+            (&conflict, &["UPDATE_PRECHECK_FAILED_CONFLICT_PRESENT", "x", "foo >= 2"]),
+            ("Error downloading packages:\n  404", &["INVALID_UPDATE", "x", "Missing package(s) in the update"]),
+            ("Error: Gpg Keys not imported", &["UPDATE_PRECHECK_FAILED_GPGKEY_NOT_IMPORTED", "x"]),
+            ("say PATCH_PRECHECK_FAILED_ISO_MOUNTED", &["PATCH_PRECHECK_FAILED_ISO_MOUNTED", "OpaqueRef:1"]),
+            ("say PATCH_PRECHECK_FAILED_VM_RUNNING", &["PATCH_PRECHECK_FAILED_VM_RUNNING", "OpaqueRef:1"]),
+            ("Error: Nothing to do\n", &["UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR", "x", "Nothing to do\n"]),
+            ("something else", &["UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR", "x", "something else"]),
+            (
+                "pre: <error errorcode=\"UPDATE_PRECHECK_FAILED_WRONG_SERVER_VERSION\">\n<found>8.9</found>\n\
+                 <required>8.2 &amp; up</required></error> failed",
+                &["UPDATE_PRECHECK_FAILED_WRONG_SERVER_VERSION", "x", "8.9", "8.2 & up"],
+            ),
+            (
+                "<error errorcode=\"LICENCE_RESTRICTION\"></error>",
+                &["UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR", "x", "list index out of range"],
+            ),
+        ];
+        for (output, expected) in cases {
+            let error = of_precheck(SUBJECT, output);
+            let mut items = vec![error.code().to_owned()];
+            items.extend(error.params());
+            assert_eq!(items, expected, "{output}");
+        }
+    }
+
+    #[test]
+    fn applying_reports_yums_text_without_its_advice() {
+        let text = |output: &str| of_apply(output).params().concat();
+        assert_eq!(
+            text("x\nError: Package: a\n    Requires: b\n You could try this\n"),
+            "Package: a\n    Requires: b\n "
+        );
+        assert_eq!(text("no colon"), "no colon");
+        let error = of_apply("Error downloading packages:\n");
+        assert_eq!(error.to_string(), "INVALID_UPDATE: [ Missing package(s) in the update. ]");
+    }
+
+    #[test]
+    fn a_precheck_script_succeeds_with_any_word_but_not_with_blank_lines() {
+        let unknown = XapiError::PrecheckUnknown { label: "x".into(), text: "list index out of range".into() };
+        for (output, expected) in [
+            ("", Ok(Livepatch::NotApplicable)),
+            ("ok\n", Ok(Livepatch::NotApplicable)),
+            ("PATCH_PRECHECK_LIVEPATCH_COMPLETE\n", Ok(Livepatch::Complete)),
+            ("PATCH_PRECHECK_LIVEPATCH_COMPLETE", Ok(Livepatch::NotApplicable)),
+            ("PATCH_PRECHECK_LIVEPATCH_INCOMPLETE x\n", Ok(Livepatch::Incomplete)),
+            ("\n\n", Err(unknown)),
+        ] {
+            assert_eq!(of_precheck_script("x", true, output), expected, "{output:?}");
+        }
+        assert!(of_precheck_script("x", false, "ok\n").is_err());
+    }
+
+    #[test]
+    fn broken_xml_in_an_output_is_no_error_of_its_own() {
+        for output in
+            ["<error errorcode=", "<error errorcode=\"a\"><b></error>", "</error><error errorcode=\"LICENCE\">"]
+        {
+            let expected = XapiError::PrecheckUnknown { label: "x".into(), text: output.into() };
+            assert_eq!(of_precheck(SUBJECT, output), expected);
+        }
+    }
+}
