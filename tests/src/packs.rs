@@ -109,7 +109,7 @@ pub fn build_from(version: &str, payloads: &[PathBuf], signer: &dyn Signer, fold
         output: &folder.path().join("out"),
     };
     let draft = build(&request, &Unwatched).expect("the pack is built");
-    let pack = draft.publish().expect("the files get their names");
+    let pack = draft.publish("{}\n").expect("the files get their names");
     let tree = folder.path().join("tree");
     extract(&pack.iso.path, &tree);
     BuiltPack { pack, tree, folder }

@@ -59,9 +59,11 @@ pub(crate) struct Pack {
 
 /// Check a finished pack as everything does that reads it, and rehearse it on captured hosts.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 no rule is broken, 1 failed otherwise, 2 wrong usage, 3 spec/, 4 --previous is no pack, \
+#[command(
+    after_help = "Exit codes: 0 no rule is broken, 1 failed otherwise, 2 wrong usage, 3 spec/, 4 --previous is no pack, \
     7 cannot write, 8 the rehearsal could not go on, 9 a rule is broken, 10 a captured host, 11 scripts not proven, \
-    130 interrupted")]
+    130 interrupted"
+)]
 pub(crate) struct Verify {
     /// The image
     #[arg(value_name = "ISO")]

@@ -71,8 +71,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         eprint!("{}", proof.report().failures_text());
         return Err(Error::refused(draft.name(), proof.report().failures().count()));
     }
-    let pack = draft.publish()?;
-    let report = write_report(&output, &proof)?;
+    let pack = draft.publish(&format!("{:#}\n", proof.report().to_json()))?;
     if pack.replaced_key {
         terminal.note(format_args!(
             "{} held another key before: older images in that folder are signed with that one",
@@ -82,7 +81,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     match (flags.json, flags.quiet) {
         (true, _) => print(&format!("{:#}\n", as_json(&spec, &source.version, &*signer, &pack, &proof, &steps)))?,
         (false, true) => {}
-        (false, false) => print(&table(&spec, &source.version, &*signer, &pack, &proof, &report))?,
+        (false, false) => print(&table(&spec, &source.version, &*signer, &pack, &proof))?,
     }
     Ok(tell_unproven(&proof))
 }
@@ -97,14 +96,6 @@ pub(crate) fn tell_unproven(proof: &Proof) -> u8 {
     proof::NOT_PROVEN
 }
 
-/// The whole report beside the image.
-fn write_report(folder: &Path, proof: &Proof) -> Result<PathBuf> {
-    let path = folder.join("report.json");
-    let text = format!("{:#}\n", proof.report().to_json());
-    std::fs::write(&path, text).map_err(|e| Error::output(&path, &e))?;
-    Ok(path)
-}
-
 /// Prints the result. A reader that has gone away wanted no more of it.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
@@ -114,14 +105,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-fn table(
-    spec: &PackSpec,
-    version: &PackVersion,
-    signer: &dyn Signer,
-    pack: &Built,
-    proof: &Proof,
-    report: &Path,
-) -> String {
+fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built, proof: &Proof) -> String {
     let certificate = signer.certificate();
     let mut lines = vec![
         String::new(),
@@ -143,11 +127,9 @@ fn table(
         lines.push(row(package.file.clone(), &terminal::size(package.size), &terminal::size(package.installed_size)));
     }
     lines.extend([String::new(), row("written".into(), "size", "")]);
-    for file in [&pack.iso, &pack.checksum, &pack.key] {
+    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report] {
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
-    let size = std::fs::metadata(report).map_or(0, |metadata| metadata.len());
-    lines.push(row(shown(report).display().to_string(), &terminal::size(size), ""));
     lines.extend([String::new(), proof.report().checks_text().trim_end().to_owned()]);
     if let Some(rehearsal) = &proof.rehearsal {
         lines.extend([String::new(), rehearsal.hosts_text().trim_end().to_owned()]);

@@ -56,8 +56,9 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
     terminal.step("rehearse");
     terminal.made(&names.join(", "));
     let open = |path: &Path| {
-        PackImage::open(path)
-            .map_err(|problem| Error::payload(path, problem, "Give the image of a pack, as `cargo xtask pack` writes it"))
+        PackImage::open(path).map_err(|problem| {
+            Error::payload(path, problem, "Give the image of a pack, as `cargo xtask pack` writes it")
+        })
     };
     let (image, previous) = (open(iso)?, stage.previous.map(open).transpose()?);
     let subject = dom0::Subject {
@@ -67,6 +68,10 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
         hosts: stage.hosts,
     };
     dom0::rehearse(subject).map_err(|e| {
-        Error::tool("the rehearsal", format!("could not go on: {e}"), "Check the space in the folder for temporary files, TMPDIR")
+        Error::tool(
+            "the rehearsal",
+            format!("could not go on: {e}"),
+            "Check the space in the folder for temporary files, TMPDIR",
+        )
     })
 }

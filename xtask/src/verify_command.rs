@@ -46,7 +46,11 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     }
     if !report.passed() {
         eprint!("{}", report.failures_text());
-        eprintln!("\n{} breaks {} of the rules above: a host would refuse it, or do nothing", flags.iso.display(), report.failures().count());
+        eprintln!(
+            "\n{} breaks {} of the rules above: a host would refuse it, or do nothing",
+            flags.iso.display(),
+            report.failures().count()
+        );
         return Ok(Class::Readback.exit_code());
     }
     Ok(pack_command::tell_unproven(&proof))
@@ -67,7 +71,8 @@ fn key(flags: &Verify) -> anyhow::Result<Option<GivenKey>> {
         None => key_beside(&flags.iso),
     };
     let read = |file: PathBuf| -> anyhow::Result<GivenKey> {
-        let armored = fs::read_to_string(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
+        let armored =
+            fs::read_to_string(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
         let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         Ok(GivenKey { armored, name })
     };
@@ -89,7 +94,12 @@ fn text(flags: &Verify, proof: &Proof) -> String {
     }
     text += &format!("\n{}", report.checks_text());
     if let Some(rehearsal) = &proof.rehearsal {
-        text += &format!("\n{}\n{}\n{}", rehearsal.hosts_text(), rehearsal.landings_text(&terminal::size), rehearsal.scripts_text());
+        text += &format!(
+            "\n{}\n{}\n{}",
+            rehearsal.hosts_text(),
+            rehearsal.landings_text(&terminal::size),
+            rehearsal.scripts_text()
+        );
     }
     let not_checked = report.not_checked_text();
     if !not_checked.is_empty() {

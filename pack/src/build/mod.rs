@@ -45,6 +45,8 @@ pub struct Pack {
     pub checksum: OutputFile,
     /// The public key that hosts must trust.
     pub key: OutputFile,
+    /// What was found about the image.
+    pub report: OutputFile,
     /// Whether another key's file of that name was there before.
     pub replaced_key: bool,
     /// What is in `Packages/`, payload first.
@@ -104,15 +106,15 @@ impl Draft {
         self.output.path()
     }
 
-    /// Gives every file its final name.
+    /// Gives every file its final name; `report` is what was found about the image, as JSON.
     ///
     /// # Errors
     /// [`Error`] of class `Output`.
-    pub fn publish(self) -> Result<Pack> {
+    pub fn publish(self, report: &str) -> Result<Pack> {
         let Draft { output, key, uuid, packages, installation_size, iso_sha256 } = self;
         let replaced_key = key.replaces;
-        let (iso, checksum, key) = output.publish(&iso_sha256, key)?;
-        Ok(Pack { uuid, iso, checksum, key, replaced_key, packages, installation_size, iso_sha256 })
+        let [iso, checksum, key, report] = output.publish(&iso_sha256, key, report)?;
+        Ok(Pack { uuid, iso, checksum, key, report, replaced_key, packages, installation_size, iso_sha256 })
     }
 }
 

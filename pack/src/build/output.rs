@@ -11,6 +11,9 @@ use super::OutputFile;
 use crate::openpgp::Certificate;
 use crate::{Error, Result};
 
+/// What was found about the newest image in a folder.
+const REPORT: &str = "report.json";
+
 /// Whether a folder, or the nearest one above it that exists, can be written; leaves nothing there.
 ///
 /// # Errors
@@ -80,14 +83,16 @@ impl Output {
         Ok(KeyFile { file, path, replaces })
     }
 
-    /// Gives every file its name.
-    pub(super) fn publish(self, sha256: &str, key: KeyFile) -> Result<(OutputFile, OutputFile, OutputFile)> {
+    /// Gives every file its name: image, checksum, key and report.
+    pub(super) fn publish(self, sha256: &str, key: KeyFile, report: &str) -> Result<[OutputFile; 4]> {
         let Output { folder, path, image } = self;
         let checksum_path = PathBuf::from(format!("{}.sha256", path.display()));
         let name = path.file_name().expect("the image has a name").to_string_lossy();
         let checksum = small(&folder, &format!("{sha256}  {name}\n")).map_err(|e| Error::output(&checksum_path, &e))?;
+        let report_path = folder.join(REPORT);
+        let report = small(&folder, report).map_err(|e| Error::output(&report_path, &e))?;
         // A rename onto a folder would fail half-way.
-        if let Some(taken) = [&path, &checksum_path, &key.path].into_iter().find(|path| path.is_dir()) {
+        if let Some(taken) = [&path, &checksum_path, &key.path, &report_path].into_iter().find(|path| path.is_dir()) {
             return Err(Error::output(taken, &io::ErrorKind::IsADirectory.into()));
         }
         image.as_file().sync_all().map_err(|e| Error::output(&path, &e))?;
@@ -95,7 +100,8 @@ impl Output {
         let image = persist(image, path)?;
         let checksum = persist(checksum, checksum_path)?;
         let key = persist(key.file, key.path)?;
-        Ok((image, checksum, key))
+        let report = persist(report, report_path)?;
+        Ok([image, checksum, key, report])
     }
 }
 

@@ -273,3 +273,72 @@ fn enabled_units(root: &Root) -> Vec<String> {
     let wants = folders.iter().filter(|name| name.ends_with(".wants") || name.ends_with(".requires"));
     wants.flat_map(|folder| root.names(&format!("/etc/systemd/system/{folder}"))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNIT: &str = "[Service]\nExecStart=/usr/bin/x\n[Install]\nWantedBy=multi-user.target\n";
+
+    fn host(stage: Stage, preset: &str) -> (Root, Services) {
+        let root = Root::create(&std::env::temp_dir()).unwrap();
+        for (path, text) in [
+            ("/usr/lib/systemd/system/x.service", UNIT),
+            ("/usr/lib/systemd/system-preset/80-x.preset", preset),
+            ("/usr/lib/systemd/system-preset/99-default.preset", "disable *\n"),
+        ] {
+            root.make_parents(path).unwrap();
+            root.write(path, 0o644, &mut text.as_bytes()).unwrap();
+        }
+        (root, Services::new(stage))
+    }
+
+    fn call(root: &Root, services: &mut Services, arguments: &str) -> Result<Answer, String> {
+        services.systemctl(root, &arguments.split(' ').map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_first_preset_that_matches_decides() {
+        for (preset, enabled) in [("enable x.service\n", true), ("# nothing\n", false), ("disable x*\n", false)] {
+            let (root, mut services) = host(Stage::Installation, preset);
+            call(&root, &mut services, "preset x.service").unwrap();
+            assert_eq!(is_enabled(&root, "x.service"), enabled, "{preset}");
+            let code = if enabled { 0 } else { 1 };
+            assert_eq!(call(&root, &mut services, "is-enabled x").unwrap().0, code);
+        }
+    }
+
+    #[test]
+    fn disabling_takes_the_links_away() {
+        let (root, mut services) = host(Stage::Running, "");
+        call(&root, &mut services, "enable x").unwrap();
+        assert!(root.exists("/etc/systemd/system/multi-user.target.wants/x.service"));
+        call(&root, &mut services, "--no-reload disable x.service").unwrap();
+        assert!(!is_enabled(&root, "x.service"));
+    }
+
+    #[test]
+    fn nothing_starts_in_the_chroot_of_the_installer() {
+        let (root, mut services) = host(Stage::Installation, "");
+        assert_eq!(call(&root, &mut services, "start x.service").unwrap().0, 0);
+        assert_eq!(call(&root, &mut services, "is-active --quiet xapi.service").unwrap().0, 3);
+        assert_eq!(services.touched().count(), 0);
+    }
+
+    #[test]
+    fn starts_and_restarts_are_counted() {
+        let (root, mut services) = host(Stage::Running, "");
+        for arguments in ["try-restart x", "start x", "start x", "try-restart x.service", "restart x"] {
+            call(&root, &mut services, arguments).unwrap();
+        }
+        assert_eq!(services.lifetimes("x.service"), Lifetimes { active: true, starts: 1, restarts: 2 });
+    }
+
+    #[test]
+    fn calls_of_unknown_effect_are_told() {
+        let (root, mut services) = host(Stage::Running, "");
+        for arguments in ["mask x", "show x", "--user start x", "start"] {
+            assert!(call(&root, &mut services, arguments).is_err(), "{arguments}");
+        }
+    }
+}

@@ -88,7 +88,13 @@ fn parse_tag(characters: &mut Peekable<Chars<'_>>) -> Result<Part, String> {
     if characters.next() != Some('{') {
         return Err("the query format has a '%' without '{'".into());
     }
-    let name: String = characters.by_ref().take_while(|c| *c != '}').collect();
+    let mut name = String::new();
+    loop {
+        match characters.next().ok_or("the query format has a '{' without '}'")? {
+            '}' => break,
+            character => name.push(character),
+        }
+    }
     match name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "=_".contains(c))) {
         true => Err(format!("the tag %{{{name}}} is not known to the rehearsal")),
         false => Ok(Part::Tag { name, width }),
