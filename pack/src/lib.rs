@@ -11,6 +11,7 @@ pub mod dom0;
 pub mod error;
 pub mod image;
 pub mod openpgp;
+pub mod report;
 pub mod rpm;
 pub mod spec;
 pub mod update;

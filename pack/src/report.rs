@@ -69,7 +69,7 @@ impl Report<'_> {
         json!({
             "format": 1,
             "passed": self.passed(),
-            "pack": verification.pack,
+            "pack": { "label": verification.label, "version": verification.version, "uuid": verification.uuid },
             "readers": counts,
             "checks": self.verdicts().collect::<Vec<_>>(),
             "rehearsal": self.rehearsal.map(|rehearsal| json!({
@@ -182,7 +182,10 @@ impl Rehearsal {
         let mut text = format!("  {:<62} {:>4}  {:<9} {:>9}\n", "in dom0", "mode", "owner", "size");
         for Landing { path, mode, owner, size: bytes, note, .. } in &self.landings {
             let size = bytes.map_or(String::new(), size);
-            let line = format!("  {path:<62} {mode}  {owner:<9} {size:>9}{}", note.map_or(String::new(), |n| format!("  {n}")));
+            let line = format!(
+                "  {path:<62} {mode}  {owner:<9} {size:>9}{}",
+                note.map_or(String::new(), |n| format!("  {n}"))
+            );
             let _ = writeln!(text, "{}", line.trim_end());
         }
         text
@@ -190,7 +193,8 @@ impl Rehearsal {
 
     /// The scripts that ran on the newest host that took the pack, in order, with what they called.
     pub fn scripts_text(&self) -> String {
-        let Some(host) = self.hosts.iter().rev().find(|host| host.scenarios.iter().any(|played| !played.runs.is_empty()))
+        let Some(host) =
+            self.hosts.iter().rev().find(|host| host.scenarios.iter().any(|played| !played.runs.is_empty()))
         else {
             return String::new();
         };

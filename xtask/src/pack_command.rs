@@ -54,11 +54,12 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         output: &output,
     };
     let draft = build::build(&request, &terminal)?;
-    let key = GivenKey { armored: signer.certificate().armored(), name: spec.key_file.clone() };
+    let key = signer.certificate().armored();
     let policy = Policy {
         // Other payloads under this project's label are not this project's pack.
         xscontainer: flags.rpm.is_empty(),
-        key: Some(&key),
+        key: Some(GivenKey { file_name: &spec.key_file, armored: key.as_bytes() }),
+        look_beside: false,
         released: Some(&released),
         name: draft.name().file_name(),
         now: commit::now(),

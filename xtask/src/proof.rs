@@ -30,10 +30,10 @@ pub(crate) struct Stage<'a> {
 impl Proof {
     /// Checks an image, and rehearses it if a host would come that far and a stage is given.
     pub(crate) fn of(iso: &Path, policy: &Policy<'_>, stage: Option<&Stage<'_>>, terminal: &Terminal) -> Result<Proof> {
-        terminal.step("verify");
-        let verification = verify::verify(iso, policy, terminal)?;
-        let checks = verification.verdicts.len();
-        terminal.made(&format!("{checks} checks"));
+        let verification = verify::verify(iso, policy, terminal);
+        if terminal.interrupted() {
+            return Err(Error::interrupted());
+        }
         let rehearsal = match stage {
             Some(stage) if verification.passed() => Some(rehearse(iso, policy, stage, terminal)?),
             _ => None,

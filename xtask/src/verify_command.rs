@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use pack::dom0::UpdateInfo;
 use pack::dom0::capture::Capture;
+use pack::image::PackImage;
 use pack::spec::Released;
 use pack::verify::{GivenKey, Policy};
 use pack::{Class, Error};
@@ -18,14 +20,16 @@ use crate::{commit, interrupt, pack_command, root};
 pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     interrupt::watch()?;
     let terminal = Terminal::new(flags.quiet || flags.json);
-    let key = key(flags)?;
+    let said = said_by(&flags.iso);
+    let key = key(flags, said.as_ref())?;
     let released = Released::read(&root().join("spec"))?;
     let policy = Policy {
         xscontainer: match flags.rules {
             Some(rules) => rules == RuleSet::Xscontainer,
-            None => pack::verify::is_xscontainer(&flags.iso),
+            None => said.as_ref().is_some_and(|info| info.label == "xscontainer"),
         },
-        key: key.as_ref(),
+        key: key.as_ref().map(|(name, armored)| GivenKey { file_name: name, armored }),
+        look_beside: flags.key.is_none(),
         released: Some(&released),
         name: None,
         now: commit::now(),
@@ -64,26 +68,23 @@ fn hosts(files: &[PathBuf]) -> pack::Result<Vec<Capture>> {
     }
 }
 
-/// The public key that was named, or one that lies beside the image.
-fn key(flags: &Verify) -> anyhow::Result<Option<GivenKey>> {
-    let file = match &flags.key {
-        Some(file) => Some(file.clone()),
-        None => key_beside(&flags.iso),
-    };
-    let read = |file: PathBuf| -> anyhow::Result<GivenKey> {
-        let armored =
-            fs::read_to_string(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
-        let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        Ok(GivenKey { armored, name })
-    };
-    file.map(read).transpose()
+/// What the image says of itself, if it can be read at all: whether that is right is for the checks to say.
+fn said_by(iso: &Path) -> Option<UpdateInfo> {
+    let image = PackImage::open(iso).ok()?;
+    let document = image.content(image.file("update.xml")?).ok()?;
+    UpdateInfo::parse(&document).ok()
 }
 
-/// The file beside the image that its metadata names.
-fn key_beside(iso: &Path) -> Option<PathBuf> {
-    let name = pack::verify::key_name(iso)?;
-    let file = iso.parent()?.join(name);
-    file.is_file().then_some(file)
+/// Name and content of the public key that was given, or of one that lies beside the image under the name in its metadata.
+fn key(flags: &Verify, said: Option<&UpdateInfo>) -> anyhow::Result<Option<(String, Vec<u8>)>> {
+    let beside = || {
+        let file = flags.iso.with_file_name(said?.key.as_deref().filter(|name| !name.is_empty())?);
+        file.is_file().then_some(file)
+    };
+    let Some(file) = flags.key.clone().or_else(beside) else { return Ok(None) };
+    let armored = fs::read(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
+    let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    Ok(Some((name, armored)))
 }
 
 fn text(flags: &Verify, proof: &Proof) -> String {

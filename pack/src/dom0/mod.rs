@@ -30,3 +30,4 @@ mod xapi_error;
 
 pub use host::{Ended, Run};
 pub use rehearsal::{Landing, Played, Rehearsal, Rehearsed, Subject, checks, rehearse};
+pub use toolstack::UpdateInfo;

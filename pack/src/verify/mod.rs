@@ -21,6 +21,7 @@ mod xencenter;
 mod xml;
 mod yum;
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -40,6 +41,8 @@ pub struct Policy<'a> {
     pub key: Option<GivenKey<'a>>,
     /// The releases that it must be above.
     pub released: Option<&'a Released>,
+    /// The name that the image will have, where it is not the one it has now.
+    pub name: Option<&'a OsStr>,
     /// Whether the public key must lie in the image's folder.
     pub look_beside: bool,
     /// The time, in seconds since 1970.

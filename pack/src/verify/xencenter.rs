@@ -93,7 +93,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn image_name(subject: &Subject<'_>) -> Found {
-    let name = file_name(subject.image.path());
+    let name =
+        subject.policy.name.map_or_else(|| file_name(subject.image.path()), |name| name.to_string_lossy().into());
     Ok(match name.strip_suffix(".iso") {
         None => Outcome::Failed(vec![format!("the file's name is {name:?}")]),
         Some(base) if xapi::is_hotfix(base) => Outcome::Failed(vec![format!("{name:?} is the name of a hotfix")]),
