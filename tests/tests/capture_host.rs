@@ -6,8 +6,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use lab::packs;
+use lab::programs;
 use lab::root::Root;
 use lab::tools::{command, outcome, stdout_of, succeed};
 use pack::dom0::capture::{Capture, GroupMode, InstalledPackage, PackageManager};
@@ -271,6 +273,143 @@ fn a_script_that_arrives_in_part_does_nothing() {
             .unwrap();
         assert!(output.stdout.is_empty());
     }
+}
+
+/// `cargo xtask capture-host` with a stand-in of ssh, which runs commands here.
+struct OverSsh {
+    folder: tempfile::TempDir,
+}
+
+impl OverSsh {
+    /// The stand-in runs `$command`, what it was given, by this shell text.
+    fn that(runs: &str) -> OverSsh {
+        let folder = tempfile::tempdir().unwrap();
+        let (bin, work) = (folder.path().join("bin"), folder.path().join("work"));
+        fs::create_dir(&bin).unwrap();
+        fs::create_dir(work).unwrap();
+        let script = format!("#!/bin/sh\necho \"$*\" >'{}/log'\ncommand=$4\n{runs}\n", folder.path().display());
+        fs::write(bin.join("ssh"), script).unwrap();
+        fs::set_permissions(bin.join("ssh"), Permissions::from_mode(0o755)).unwrap();
+        OverSsh { folder }
+    }
+
+    /// The command, in an empty folder.
+    fn xtask(&self, arguments: &[&str]) -> Command {
+        let mut xtask = Command::new(programs::xtask());
+        xtask.arg("capture-host");
+        let path = format!("{}:{}", self.folder.path().join("bin").display(), std::env::var("PATH").unwrap());
+        xtask.args(arguments).current_dir(self.work()).env("PATH", path).env("CAPTURE_ROOT", HOST.path());
+        xtask
+    }
+
+    fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// How ssh was called.
+    fn log(&self) -> Option<String> {
+        fs::read_to_string(self.folder.path().join("log")).ok()
+    }
+
+    /// It fails with a code and a message that names these, and leaves nothing.
+    fn refuses(&self, arguments: &[&str], code: i32, named: &[&str]) {
+        let said = outcome(&mut self.xtask(arguments));
+        assert_eq!(said.code, Some(code), "{}", said.text);
+        let error = said.text.lines().find(|line| line.starts_with("error: ")).unwrap_or(&said.text);
+        for name in named {
+            assert!(error.contains(name), "{name}: {}", said.text);
+        }
+        assert_eq!(names(&self.work()), Vec::<String>::new());
+    }
+}
+
+const RUN_IT: &str = "exec sh -c \"$command\"";
+
+#[test]
+fn a_host_is_captured_over_ssh() {
+    let over_ssh = OverSsh::that(RUN_IT);
+    let said = outcome(&mut over_ssh.xtask(&["root@host-1"]));
+    assert!(said.success, "{}", said.text);
+    assert_eq!(over_ssh.log().unwrap(), "-T -- root@host-1 sh -s\n");
+    assert_eq!(names(&over_ssh.work()), ["host-1.tar.gz"]);
+    let capture = Capture::read(&over_ssh.work().join("host-1.tar.gz")).unwrap();
+    assert_eq!(installed(&capture, "captured").package.to_string(), "captured-3:1.2-4.el7.noarch");
+    assert!(said.text.contains("host-1.tar.gz: XCP-ng 8.2.1, captured on a host at "), "{}", said.text);
+    let elsewhere = over_ssh.folder.path().join("elsewhere.tar.gz");
+    succeed(over_ssh.xtask(&["host-1", "--output"]).arg(&elsewhere));
+    assert!(Capture::read(&elsewhere).is_ok());
+}
+
+#[test]
+fn the_name_of_a_host_cannot_lead_to_another_folder() {
+    let over_ssh = OverSsh::that(RUN_IT);
+    succeed(&mut over_ssh.xtask(&["root@../[fe80::1]"]));
+    assert_eq!(names(&over_ssh.work()), ["..__fe80__1_.tar.gz"]);
+}
+
+#[test]
+fn an_ssh_that_fails_leaves_nothing_and_names_the_way_by_hand() {
+    let over_ssh = OverSsh::that("echo 'no route to host' >&2; exit 255");
+    over_ssh.refuses(&["nowhere"], 8, &["ssh nowhere", "--print-script"]);
+}
+
+#[test]
+fn a_script_that_fails_on_the_host_is_told_from_an_ssh_that_fails() {
+    let over_ssh = OverSsh::that("CAPTURE_ROOT=/nowhere; export CAPTURE_ROOT; exec sh -c \"$command\"");
+    over_ssh.refuses(&["other"], 8, &["the capture of other", "exit status: 1"]);
+}
+
+#[test]
+fn what_a_login_prints_is_not_taken_for_a_capture() {
+    let over_ssh = OverSsh::that("echo Welcome; exec sh -c \"$command\"");
+    over_ssh.refuses(&["chatty"], 10, &["what chatty sent", "\"Welcome\"", "ssh chatty true"]);
+}
+
+#[test]
+fn a_capture_that_arrives_in_part_is_not_kept() {
+    let over_ssh = OverSsh::that("sh -c \"$command\" | head -c 300");
+    over_ssh.refuses(&["host"], 10, &["what host sent", "damaged"]);
+    let over_ssh = OverSsh::that("exit 0");
+    over_ssh.refuses(&["host"], 10, &["what host sent", "begins with \"\""]);
+}
+
+#[test]
+fn a_failure_leaves_an_older_capture_as_it_is() {
+    let over_ssh = OverSsh::that("exit 255");
+    fs::write(over_ssh.work().join("host.tar.gz"), "older").unwrap();
+    assert!(!outcome(&mut over_ssh.xtask(&["host"])).success);
+    assert_eq!(names(&over_ssh.work()), ["host.tar.gz"]);
+    assert_eq!(fs::read(over_ssh.work().join("host.tar.gz")).unwrap(), b"older");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_noticed_before_ssh_asks_for_anything() {
+    let over_ssh = OverSsh::that(RUN_IT);
+    over_ssh.refuses(&["host", "--output", "/proc/nothing/host.tar.gz"], 7, &["/proc"]);
+    over_ssh.refuses(&["host", "--output", "/tmp"], 7, &["/tmp"]);
+    assert_eq!(over_ssh.log(), None);
+}
+
+#[test]
+fn an_interrupted_capture_leaves_nothing() {
+    let over_ssh = OverSsh::that("exec sleep 600");
+    let mut xtask = over_ssh.xtask(&["host"]).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while over_ssh.log().is_none() {
+        assert!(Instant::now() < deadline, "ssh is not called");
+        std::thread::yield_now();
+    }
+    succeed(&mut command("kill", ["-INT", &xtask.id().to_string()]));
+    assert_eq!(xtask.wait().unwrap().code(), Some(130));
+    assert_eq!(names(&over_ssh.work()), Vec::<String>::new());
+}
+
+#[test]
+fn the_script_can_be_carried_by_hand() {
+    let over_ssh = OverSsh::that("exit 255");
+    assert_eq!(outcome(&mut over_ssh.xtask(&["--print-script"])).stdout, fs::read(script()).unwrap());
+    let usage = outcome(&mut over_ssh.xtask(&[]));
+    assert_eq!(usage.code, Some(2), "{}", usage.text);
 }
 
 fn names(folder: &Path) -> Vec<String> {

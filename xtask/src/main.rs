@@ -4,6 +4,7 @@
 
 mod agent_rpm;
 mod bench;
+mod capture_host;
 mod commit;
 mod debian;
 mod flags;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         flags::Command::Pack(flags) => pack_command::run(&flags),
         flags::Command::Test(flags) => test_command::run(&flags),
         flags::Command::Bench(flags) => bench::run(&flags),
+        flags::Command::CaptureHost(flags) => capture_host::run(&flags),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

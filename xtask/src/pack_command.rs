@@ -66,7 +66,7 @@ fn build_pack(flags: &Pack) -> Result<()> {
 }
 
 /// Prints the result. A reader that has gone away wanted no more of it.
-fn print(text: &str) -> Result<()> {
+pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::output(Path::new("standard output"), &e)),
