@@ -135,8 +135,10 @@ main() {
         applied presets || fail 'tar failed' 'See above'
     if [ -n "$output" ]; then
         cd "$here"
-        gzip -n -c "$work/tar" >"$output.partial" && mv "$output.partial" "$output" ||
+        if ! gzip -n -c "$work/tar" >"$output.partial" || ! mv "$output.partial" "$output"; then
+            rm -f "$output.partial"
             fail "$output cannot be written" 'Give another file'
+        fi
     else
         gzip -n -c "$work/tar" || fail 'the capture cannot be written' 'See above'
     fi

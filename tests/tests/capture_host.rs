@@ -195,7 +195,7 @@ fn a_capture_has_nothing_that_tells_who_the_host_is() {
     let (bytes, _) = capture_by("dash");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("host.tar.gz"), bytes).unwrap();
-    let text = succeed(&mut command("tar", ["-xzOf", "host.tar.gz"]).current_dir(folder.path()));
+    let text = succeed(command("tar", ["-xzOf", "host.tar.gz"]).current_dir(folder.path()));
     assert!(text.contains("PRODUCT_VERSION"));
     for secret in SECRETS {
         assert!(!text.contains(secret), "{secret}");

@@ -78,7 +78,7 @@ pub(crate) struct Bench {
     Exit codes: 0 done, 1 failed, 2 wrong usage, 7 cannot write, 8 ssh or the host, 10 what the host sent, 130 interrupted"
 )]
 pub(crate) struct CaptureHost {
-    /// Where ssh leads to, as root: [user@]host, or a name from ssh's configuration
+    /// Where ssh leads to, as root: user@host, or a name from ssh's configuration
     #[arg(required_unless_present = "print_script")]
     pub(crate) host: Option<String>,
     /// File for the capture [default: HOST.tar.gz]
