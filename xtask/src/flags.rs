@@ -18,6 +18,7 @@ pub(crate) enum Command {
     Verify(Verify),
     Test(Test),
     Bench(Bench),
+    CaptureHost(CaptureHost),
 }
 
 /// Build the agent and the signed supplemental pack that carries it: target/pack/xscontainer-VERSION.iso.
@@ -120,4 +121,23 @@ pub(crate) struct Bench {
     /// Size of the large payload, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub(crate) size: u64,
+}
+
+/// Capture a host over ssh for rehearsals: what is installed there. It changes nothing there.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A capture has no passwords, keys, addresses or names of hosts. Where ssh does not lead, print the \
+    script and run it on the host as root: sh capture.sh >host.tar.gz\n\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 7 cannot write, 8 ssh or the host, 10 what the host sent, 130 interrupted"
+)]
+pub(crate) struct CaptureHost {
+    /// Where ssh leads to, as root: user@host, or a name from ssh's configuration
+    #[arg(required_unless_present = "print_script")]
+    pub(crate) host: Option<String>,
+    /// File for the capture [default: HOST.tar.gz]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print the script that makes a capture, to carry it to a host by hand
+    #[arg(long, conflicts_with_all = ["host", "output"])]
+    pub(crate) print_script: bool,
 }

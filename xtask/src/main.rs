@@ -4,6 +4,7 @@
 
 mod agent_rpm;
 mod bench;
+mod capture_host;
 mod commit;
 mod debian;
 mod flags;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         flags::Command::Verify(flags) => verify_command::run(&flags),
         flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
+        flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -14,8 +14,8 @@
 //!   - `product`: such as `XCP-ng 8.2.1`;
 //!   - `origin`: where the rest comes from;
 //!   - `packages`: `all` if every installed package is listed with all that it requires and provides; `some` if there
-//!     are more packages, and the listed ones may require and provide more than they say here (what they conflict with
-//!     and obsolete is complete);
+//!     are more packages, the listed ones may require and provide more than they say here (what they conflict with and
+//!     obsolete is complete), and modes of files whose permissions are 000 are not known;
 //!   - `presets`: `all` or `some`, for the files in `presets/`;
 //!   - `package-manager`: `yum` or `dnf`;
 //!   - `groups`: `objects` or `compat`, how XAPI has the package manager treat groups (yum.conf(5), `group_command`);
@@ -58,6 +58,9 @@ const MOST_BYTES: u64 = 64 << 20;
 const MOST_ENTRIES: usize = 10_000;
 
 const MAKE_ANEW: &str = "Make the capture anew with `cargo xtask capture-host`";
+
+/// The script that makes a capture on a host, for `sh`: it writes the capture to standard output.
+pub const SCRIPT: &str = include_str!("../../hosts/capture.sh");
 
 /// A host, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
