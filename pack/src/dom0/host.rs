@@ -14,15 +14,13 @@ use super::capture::{Capture, GroupMode, PackageManager};
 use super::confine::{self, Body, End, Script};
 use super::database::{self, Database, Knowledge};
 use super::package::{FileKind, Package};
-use super::programs::Programs;
+use super::programs::{self, Programs};
 use super::root::{Limits, Root};
 use super::services::{Services, Stage};
 use super::supply::Supplied;
 use super::toolstack::{APPLIED, Toolstack};
 use crate::rpm::scriptlet::{Moment, Scriptlet};
 
-/// What rpm 4.11 gives to scriptlets, and XAPI to scripts.
-const PATH: &str = "/sbin:/bin:/usr/sbin:/usr/bin:/usr/X11R6/bin";
 /// No scriptlet of a pack has reason to run for longer.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
@@ -168,6 +166,9 @@ impl Host {
             files_known: installed.files_known,
             supplied: None,
         });
+        if confined {
+            confine::furnish(&root, &programs::PLAYED)?;
+        }
         let mut toolstack = Toolstack::new(HOST_UUID);
         toolstack.resync(&root);
         Ok(Host {
@@ -281,7 +282,7 @@ impl Host {
             self.runs.push(Run { ended: Ended::NotProven("rpm expands macros in it".into()), ..run });
             return Ok(true);
         }
-        let body = body.as_deref().map_or(Body::None, Body::Text);
+        let body = body.as_deref().map_or(Body::None, |text| Body::Text(text.as_bytes()));
         let run = self.run(run, program, body, &arguments)?;
         let good = !matches!(run.ended, Ended::Exited(1..) | Ended::Stopped(_));
         self.runs.push(run);
@@ -299,7 +300,7 @@ impl Host {
             output: String::new(),
             calls: Vec::new(),
         };
-        let run = self.run(run, &[], Body::Program(path), &[])?;
+        let run = self.run(run, &[], Body::Path(path), &[])?;
         self.runs.push(run.clone());
         Ok(run)
     }
@@ -308,7 +309,7 @@ impl Host {
         if !self.confined {
             return Ok(Run { ended: Ended::NotProven("scripts cannot be confined on this machine".into()), ..run });
         }
-        let environment = [("PATH".to_owned(), PATH.to_owned()), ("HOME".to_owned(), "/root".to_owned())];
+        let environment = [("HOME".to_owned(), "/root".to_owned())];
         let script = Script { interpreter, body, arguments, environment: &environment, time_limit: TIME_LIMIT };
         let root = Arc::clone(&self.root);
         let mut programs = Programs::new(self);
@@ -319,6 +320,7 @@ impl Host {
             (_, Some(call)) => Ended::NotProven(format!("it called `{call}`, which the rehearsal cannot play")),
             (End::Exited(code), None) => Ended::Exited(code),
             (End::Killed(signal), None) => Ended::Stopped(format!("ended by signal {signal}")),
+            (End::Garbled(how), None) => Ended::Stopped(how.to_owned()),
             (End::TimedOut, None) => Ended::Stopped(format!("still running after {} s", TIME_LIMIT.as_secs())),
         };
         let mut output = String::from_utf8_lossy(&ran.output).into_owned();

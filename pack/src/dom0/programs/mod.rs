@@ -6,13 +6,21 @@ mod query_format;
 mod rpm;
 mod xe;
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use super::confine::{Commands, Reply};
 use super::host::Host;
 
 /// Programs that scripts find in the host's root and that are played here.
-pub const PLAYED: [&str; 5] = ["rpm", "systemctl", "xe", "xe-toolstack-restart", "yum"];
+pub(super) const PLAYED: [&str; 6] = [
+    "/usr/bin/rpm",
+    "/usr/bin/systemctl",
+    "/usr/bin/xe",
+    "/usr/sbin/xe-toolstack-restart",
+    "/opt/xensource/bin/xe-toolstack-restart",
+    "/usr/bin/yum",
+];
 
 /// The host's programs during one script.
 pub(super) struct Programs<'a> {
@@ -33,7 +41,9 @@ impl<'a> Programs<'a> {
 }
 
 impl Commands for Programs<'_> {
-    fn call(&mut self, program: &str, arguments: &[String]) -> Reply {
+    fn call(&mut self, program: &str, arguments: &[OsString]) -> Reply {
+        let arguments: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let arguments = arguments.as_slice();
         let call = [&[program.to_owned()], arguments].concat().join(" ");
         self.calls.push(call.clone());
         let answer = match program {
@@ -54,6 +64,11 @@ impl Commands for Programs<'_> {
             self.unknown.push(call);
             (127, format!("{problem}: not known to the rehearsal\n"))
         });
-        Reply { code, output: output.into_bytes() }
+        // What a program that failed says goes to its standard error.
+        let text = output.into_bytes();
+        match code {
+            0 => Reply { code, output: text, ..Reply::default() },
+            _ => Reply { code, errors: text, ..Reply::default() },
+        }
     }
 }
