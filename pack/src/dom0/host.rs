@@ -26,7 +26,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A host in a folder.
 pub struct Host {
-    pub name: String,
     pub root: Arc<Root>,
     /// What is installed.
     pub packages: Vec<Installed>,
@@ -53,15 +52,13 @@ const GROUP_MARK: &str = "group_member";
 const MAX_MARK: u64 = 1 << 12;
 
 /// What every host has, whatever its packages are known to bring.
-const FOLDERS: [&str; 12] = [
+const FOLDERS: [&str; 10] = [
     "/etc/pki/rpm-gpg",
     "/etc/systemd/system",
     "/root",
     "/run",
     "/tmp",
-    "/usr/bin",
     "/usr/lib/systemd/system",
-    "/usr/sbin",
     "/var/lib/rpm",
     "/var/log",
     "/var/tmp",
@@ -134,6 +131,12 @@ impl Host {
     /// The folder cannot be made.
     pub(super) fn of(capture: &Capture, stage: Stage, confined: bool) -> io::Result<Host> {
         let root = Root::create(&std::env::temp_dir())?;
+        // EL 7 merged these folders into /usr; packages still name files by either path.
+        for merged in ["bin", "lib", "lib64", "sbin"] {
+            root.make_parents(format!("/usr/{merged}"))?;
+            root.make_folder(format!("/usr/{merged}"), 0o755)?;
+            root.symlink(format!("/{merged}"), format!("usr/{merged}"))?;
+        }
         let mut folders: BTreeSet<&str> = FOLDERS.into_iter().collect();
         for file in capture.packages.iter().flat_map(|installed| &installed.package.files) {
             match &file.kind {
@@ -172,7 +175,6 @@ impl Host {
         let mut toolstack = Toolstack::new(HOST_UUID);
         toolstack.resync(&root);
         Ok(Host {
-            name: capture.name.clone(),
             packages: packages.collect(),
             complete: capture.complete,
             package_manager: capture.package_manager,

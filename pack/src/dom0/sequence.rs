@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::capture::Capture;
+use super::database::Database;
 use super::file_conflict::{self, FileConflicts};
 use super::host::{Ended, Host};
 use super::package::Package;
@@ -105,7 +106,7 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
         Err(Refusal::NothingToDo { .. }) if host.installed(control).is_some() => {}
         Err(refusal) => return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string()))),
         Ok(plan) => {
-            if let Err(refusal) = carry_out(host, pack, &plan, doubts)? {
+            if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
                 return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string())));
             }
         }
@@ -136,7 +137,7 @@ pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) 
     let members: Vec<&str> = pack.group.iter().flatten().map(String::as_str).collect();
     match solve::upgrade_group(&database, &repository, GROUP, &members, host.groups) {
         Ok(plan) => {
-            if let Err(refusal) = carry_out(host, pack, &plan, doubts)? {
+            if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
                 return Ok(Err(xapi_error::of_apply(&refusal.to_string())));
             }
         }
@@ -167,7 +168,7 @@ pub(super) fn install_with_host(
     let control = pack.info.control.clone().unwrap_or_default();
     let (database, repository) = (host.database(), pack.repository());
     let refusal = match solve::install(&database, &repository, &[&control, &update]) {
-        Ok(plan) => carry_out(host, pack, &plan, doubts)?.err(),
+        Ok(plan) => carry_out(host, pack, (&database, &plan), doubts)?.err(),
         Err(refusal) => Some(refusal),
     };
     if refusal.is_none() {
@@ -210,7 +211,7 @@ fn subject<'s>(info: &'s UpdateInfo, reference: &'s str) -> xapi_error::Subject<
 fn carry_out(
     host: &mut Host,
     pack: &Delivery,
-    plan: &Plan<'_>,
+    (database, plan): (&Database, &Plan<'_>),
     doubts: &mut Vec<String>,
 ) -> io::Result<Result<(), Refusal>> {
     for unknown in &plan.unknown {
@@ -219,8 +220,7 @@ fn carry_out(
             doubts.push(doubt);
         }
     }
-    let database = host.database();
-    let conflicts = file_conflict::file_conflicts(&database, plan).conflicts;
+    let conflicts = file_conflict::file_conflicts(database, plan).conflicts;
     if !conflicts.is_empty() {
         return Ok(Err(Refusal::Files(conflicts)));
     }

@@ -306,18 +306,19 @@ impl Course {
     }
 
     fn outcome(&self) -> Outcome {
-        match (self.problems.is_empty(), self.unproven()) {
-            (false, _) => Outcome::Failed(self.problems.clone()),
-            (true, Some(reason)) => Outcome::NotChecked(format!("scriptlets not proven: {reason}")),
-            (true, None) => Outcome::Passed("as it should be".into()),
+        match (self.unproven(), self.problems.is_empty()) {
+            // What is wrong may be so because a script did not do its part.
+            (Some(reason), _) => Outcome::NotChecked(format!("scriptlets not proven: {reason}")),
+            (None, false) => Outcome::Failed(self.problems.clone()),
+            (None, true) => Outcome::Passed("as it should be".into()),
         }
     }
 
     fn result(&self) -> &'static str {
-        match (self.problems.is_empty(), self.unproven()) {
-            (false, _) => "FAILED",
-            (true, Some(_)) => "not proven",
-            (true, None) => "done",
+        match (self.unproven(), self.problems.is_empty()) {
+            (Some(_), _) => "not proven",
+            (None, false) => "FAILED",
+            (None, true) => "done",
         }
     }
 }
