@@ -194,10 +194,9 @@ pub(super) fn interpreter_of(script: &[u8]) -> Result<String, String> {
 
 /// The packages that the pack is made for: all but the two of its own.
 pub(super) fn payload<'s, 'a>(subject: &'s Subject<'a>) -> Result<Vec<&'s Package<'a>>, Obstacle> {
-    let label = xapi::label(subject)?;
-    let own = [format!("update-{label}"), format!("control-{label}")];
+    let own = [companion(subject, "update")?.path, companion(subject, "control")?.path];
     let mut packages = subject.packages()?;
-    packages.retain(|package| !own.iter().any(|own| own == package.rpm.name()));
+    packages.retain(|package| !own.contains(&package.path));
     Ok(packages)
 }
 
