@@ -226,7 +226,7 @@ fn packages(subject: &Subject<'_>) -> Found {
     for listed in primary {
         match listed.hrefs.as_slice() {
             [href] if !there.contains(href.as_str()) => {
-                problems.push(format!("primary lists {href}, which is not there"))
+                problems.push(format!("primary lists {href}, which is not there"));
             }
             [] => problems.push(format!("primary does not say where {} is", listed.name)),
             _ => {}
