@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
             rule: "every package has an RSA signature over its header with SHA-256 or better, all by the given key",
             why: "yum refuses the package: unsigned payload shows at apply only, after the precheck said ok",
             remedy: "Build the pack again with its key: the builder signs every package",
-            source: "yum 3.4.3, yum/rpmtrans.py and rpmUtils/miscutils.py (checkSig); rpm 4.11, lib/rpmchecksig.c",
+            source: "yum 3.4.3, rpmUtils/miscutils.py (checkSig); rpm 4.11, lib/rpmchecksig.c",
             ..RPM
         },
         holds: signed,
@@ -194,10 +194,9 @@ pub(super) fn interpreter_of(script: &[u8]) -> Result<String, String> {
 
 /// The packages that the pack is made for: all but the two of its own.
 pub(super) fn payload<'s, 'a>(subject: &'s Subject<'a>) -> Result<Vec<&'s Package<'a>>, Obstacle> {
-    let label = xapi::label(subject)?;
-    let own = [format!("update-{label}"), format!("control-{label}")];
+    let own = [companion(subject, "update")?.path, companion(subject, "control")?.path];
     let mut packages = subject.packages()?;
-    packages.retain(|package| !own.iter().any(|own| own == package.rpm.name()));
+    packages.retain(|package| !own.contains(&package.path));
     Ok(packages)
 }
 
