@@ -10,6 +10,7 @@ pub mod el7;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+pub mod payload;
 mod signature;
 mod source;
 

@@ -82,6 +82,8 @@ fn build(machine: &Machine, stage: &Path) -> io::Result<()> {
     for name in ["usr", "bin", "sbin", "lib", "lib64"] {
         symlink(Path::new(".build").join(name), stage.join(name))?;
     }
+    // To unmount something, umount(8) reads what is mounted.
+    symlink("old/proc", stage.join("proc"))?;
     for tool in TOOLS {
         symlink(inside(machine.tool(tool)), stage.join(".build").join(tool))?;
     }
