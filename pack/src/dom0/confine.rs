@@ -451,4 +451,14 @@ fn end_of(status: ExitStatus) -> End {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_read_as_shells_write_them() {
+        // As waitpid(2) gives them: the exit code in the second byte, a signal in the first.
+        assert_eq!(end_of(ExitStatus::from_raw(3 << 8)), End::Exited(3));
+        assert_eq!(end_of(ExitStatus::from_raw(137 << 8)), End::Killed(9));
+        assert_eq!(end_of(ExitStatus::from_raw(15)), End::Killed(15));
+    }
+}

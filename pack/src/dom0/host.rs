@@ -54,7 +54,7 @@ const MAX_MARK: u64 = 1 << 12;
 /// What every host has, whatever its packages are known to bring.
 const FOLDERS: [&str; 10] = [
     "/etc/pki/rpm-gpg",
-    "/etc/systemd/system",
+    "/etc/systemd/system/multi-user.target.wants",
     "/root",
     "/run",
     "/tmp",

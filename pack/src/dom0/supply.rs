@@ -11,6 +11,7 @@ use sha1::{Digest, Sha1};
 use tempfile::TempDir;
 
 use super::package::{Dependency, Evr, FileKind, Package};
+use crate::Error;
 use crate::digest::hex;
 use crate::rpm::scriptlet::{self, Moment, Scriptlet};
 use crate::rpm::{Rpm, payload};
@@ -89,15 +90,23 @@ impl Supplied {
         fs::create_dir(folder).map_err(|e| failed(e.to_string()))?;
         let mut content = vec![None; package.files.len()];
         let mut used = 0;
-        payload::each(rpm, limit, |index, reader| {
-            let path = folder.join(index.to_string());
-            used += io::copy(reader, &mut File::create(&path)?)?;
-            if let Some(slot) = content.get_mut(index) {
-                *slot = Some(path);
+        payload::read(rpm, limit, &mut |member, reader| {
+            let regular =
+                matches!(package.files.get(member.index), Some(file) if matches!(file.kind, FileKind::Regular { .. }));
+            if !regular {
+                return Ok(());
+            }
+            let path = folder.join(member.index.to_string());
+            let copied = File::create(&path).and_then(|mut file| io::copy(reader, &mut file));
+            used += copied.map_err(|e| Error::output(&path, &e))?;
+            for index in member.links.iter().chain([&member.index]) {
+                if let Some(slot) = content.get_mut(*index) {
+                    *slot = Some(path.clone());
+                }
             }
             Ok(())
         })
-        .map_err(|e| failed(e.to_string()))?;
+        .map_err(|e| failed(e.problem().to_owned()))?;
         let supplied = Supplied {
             package,
             scriptlets: scriptlet::scriptlets(rpm),

@@ -1,7 +1,7 @@
 #!/.build/sh
 # Stands in for a program that only a real host has: asks the process that rehearses (call.rs) by way of file
 # descriptors 8 and 7, which every process of a run inherits. One call at a time.
-exec 9</.build/call && /.build/flock 9 || exit 127
+exec 9</.build/lock && /.build/flock 9 || exit 127
 {
     printf '%s\n' "$(($# + 1))"
     printf '%s\0' "${0##*/}" "$@"

@@ -172,3 +172,46 @@ fn mounts_in(folder: &str, mountinfo: &str) -> Result<Vec<(PathBuf, String)>, St
     mounts.dedup();
     Ok(mounts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mounted_in_a_folder_is_found_with_the_options_that_must_stay() {
+        let mountinfo = "\
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+60 22 0:41 / /usr/lib/wsl/drivers ro,nosuid,nodev,noatime - 9p drivers ro
+61 22 0:42 / /usr/lib/games rw,noexec,relatime - tmpfs none rw
+62 22 0:43 / /usr/library rw - tmpfs none rw
+63 22 0:44 / /usr/lib rw - tmpfs none rw
+";
+        let mounts = mounts_in("/usr/lib", mountinfo).unwrap();
+        assert_eq!(
+            mounts,
+            [
+                (PathBuf::from("/usr/lib/games"), ",noexec".to_owned()),
+                (PathBuf::from("/usr/lib/wsl/drivers"), ",noatime".to_owned()),
+            ]
+        );
+        assert!(mounts_in("/usr/lib", "1 1 0:1 / /usr/lib/a\\040b rw - tmpfs none rw").is_err());
+    }
+
+    #[test]
+    fn programs_and_their_loaders_are_found_where_scripts_see_them() {
+        let machine = Machine::look().unwrap();
+        let (_, sh) = machine.programs.iter().find(|(path, _)| path == Path::new("/usr/bin/sh")).unwrap();
+        assert!(machine.shows(sh), "{}", sh.display());
+        if let Some(loader) = loader_of(sh).unwrap() {
+            assert!(machine.loaders.iter().any(|(path, _)| *path == loader), "{}", loader.display());
+        }
+        assert!(!machine.shows(Path::new("/etc/passwd")) && !machine.shows(Path::new("/usr/binary")));
+    }
+
+    #[test]
+    fn what_is_no_program_has_no_loader() {
+        let mut text = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut text, b"#!/bin/sh\n").unwrap();
+        assert_eq!(loader_of(text.path()).unwrap(), None);
+    }
+}

@@ -37,7 +37,7 @@ exec setpriv --no-new-privs --inh-caps=-all \
     --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+sys_chroot \
     /.build/sh -c '
     PATH=$PATH_INSIDE
-    unset PATH_INSIDE
+    unset PATH_INSIDE OLDPWD
     echo 0 >&8
     exec 2>&6 6>&-
     /.build/chroot /root "$@" </root/dev/null >&5 2>&5 5>&-

@@ -7,6 +7,7 @@
 //! ```text
 //! stage/.build/usr/bin …   the build machine's folders, mounted read-only
 //! stage/.build/call        stands in for programs that only a host has
+//! stage/.build/lock        what a call holds, another one in each run
 //! stage/usr, bin, lib …    links into .build
 //! stage/old                where the build machine's root is until it is taken away
 //! stage/root               the host's root, and at .build in it stage/.build again
@@ -70,7 +71,7 @@ pub(super) fn furnish(machine: &Machine, root: &Root, commands: &[&str]) -> io::
 
 /// Makes the stage.
 fn build(machine: &Machine, stage: &Path) -> io::Result<()> {
-    for folder in ["", ".build", ".build/usr", "old", "root"] {
+    for folder in ["", ".build", ".build/lock", ".build/usr", "old", "root"] {
         make_folder(&stage.join(folder))?;
     }
     for folder in &machine.folders {
@@ -117,6 +118,8 @@ pub(super) fn mounts(machine: &Machine, with_proc: bool) -> String {
         let bind = if folder.mounts.is_empty() { "bind" } else { "rbind" };
         table += &format!("{0} /tmp/.build{0} none {bind},ro,nosuid,nodev 0 0\n", folder.path);
     }
+    // What only one call of a run may hold at a time is the run's own: a call may make the caller run another script.
+    table += "tmpfs /tmp/.build/lock tmpfs ro,nosuid,nodev,noexec,size=4k 0 0\n";
     table += "./root /tmp/root none bind,nosuid,nodev 0 0\n";
     table += "/tmp/.build /tmp/root/.build none rbind,ro,nosuid,nodev 0 0\n";
     for device in DEVICES {
