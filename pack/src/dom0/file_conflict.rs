@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::database::{Database, Knowledge};
 use super::package::{FileKind, Package, PackagedFile};
-use super::package_set::{PackageSet, resolved};
+use super::package_set::PackageSet;
 use super::plan::Plan;
 
 /// A path that is in two packages and differs.
@@ -56,25 +56,21 @@ pub fn file_conflicts(database: &Database, plan: &Plan<'_>) -> FileConflicts {
     };
     for (at, package) in coming.iter() {
         for file in &package.files {
-            let installed = database.set().owners(&file.path).iter().filter(|at| staying[**at]);
-            let installed = installed.map(|at| (database.set().package(*at), true));
-            let others = coming.owners(&file.path).iter().filter(|other| **other > at);
-            let others = others.map(|other| (coming.package(*other), false));
-            for (other, other_is_installed) in installed.chain(others) {
-                let name = resolved(&file.path);
-                let shared = other.files.iter().filter(|other_file| resolved(&other_file.path) == name);
-                let conflict = || FileConflict {
+            let installed = database.set().owners(&file.path).filter(|(at, _)| staying[*at]);
+            let installed = installed.map(|(at, shared)| (database.set().package(at), shared, true));
+            let others = coming.owners(&file.path).filter(|(other, _)| *other > at);
+            let others = others.map(|(other, shared)| (coming.package(other), shared, false));
+            for (other, shared, other_is_installed) in installed.chain(others) {
+                let conflict = FileConflict {
                     path: file.path.clone(),
                     package: package.to_string(),
                     other: other.to_string(),
                     other_is_installed,
                 };
-                for other_file in shared {
-                    match shareable(file, other_file) {
-                        Some(true) => {}
-                        Some(false) => found.conflicts.push(conflict()),
-                        None => found.uncertain.push(conflict()),
-                    }
+                match shareable(file, shared) {
+                    Some(true) => {}
+                    Some(false) => found.conflicts.push(conflict),
+                    None => found.uncertain.push(conflict),
                 }
             }
         }

@@ -199,8 +199,8 @@ impl Package {
     /// A package that provides its own name in its version, as every package does, and nothing else.
     pub fn new(name: &str, evr: Evr, arch: &str) -> Package {
         Package {
-            provides: vec![Dependency { name: name.into(), bound: Some((Operator::Equal, evr.clone())) }],
             name: name.into(),
+            provides: vec![Dependency { name: name.into(), bound: Some((Operator::Equal, evr.clone())) }],
             evr,
             arch: arch.into(),
             requires: Vec::new(),
@@ -212,8 +212,13 @@ impl Package {
 
     /// Whether it obsoletes another one: by name and version, never by what that provides, and never itself.
     pub fn obsoletes(&self, other: &Package) -> bool {
-        let itself = Dependency { name: other.name.clone(), bound: Some((Operator::Equal, other.evr.clone())) };
+        let itself = other.itself();
         self.name != other.name && self.obsoletes.iter().any(|obsoleted| obsoleted.is_met_by(&itself))
+    }
+
+    /// Its name in its version, which is what `Obsoletes` is about.
+    pub fn itself(&self) -> Dependency {
+        Dependency { name: self.name.clone(), bound: Some((Operator::Equal, self.evr.clone())) }
     }
 
     /// What the headers of a package say.
