@@ -128,10 +128,11 @@ impl Database {
 
     /// Who owns a path.
     pub fn owners(&self, path: &str) -> Answer<Vec<&Installed>> {
-        match self.set.owners(path) {
-            [] if self.knows_files() => Answer::No,
-            [] => Answer::Unknown,
-            owners => Answer::Yes(owners.iter().map(|at| self.set.at(*at)).collect()),
+        let owners: Vec<&Installed> = self.set.owners(path).map(|(at, _)| self.set.at(at)).collect();
+        match owners.is_empty() {
+            true if self.knows_files() => Answer::No,
+            true => Answer::Unknown,
+            false => Answer::Yes(owners),
         }
     }
 
@@ -150,7 +151,7 @@ impl Database {
         if let Some(at) = self.set.providers(wanted).into_iter().find(|at| stays(*at)) {
             return Answer::Yes(at);
         }
-        let offered_otherwise = self.set.offering(&wanted.name).iter().any(|at| stays(*at));
+        let offered_otherwise = self.set.offering(&wanted.name).into_iter().any(&stays);
         let is_path = wanted.name.starts_with('/');
         let settled = match self.knowledge {
             Knowledge::All => !is_path || self.set.iter().all(|(at, installed)| installed.files_known || !stays(at)),

@@ -199,8 +199,8 @@ impl Package {
     /// A package that provides its own name in its version, as every package does, and nothing else.
     pub fn new(name: &str, evr: Evr, arch: &str) -> Package {
         Package {
-            provides: vec![Dependency { name: name.into(), bound: Some((Operator::Equal, evr.clone())) }],
             name: name.into(),
+            provides: vec![Dependency { name: name.into(), bound: Some((Operator::Equal, evr.clone())) }],
             evr,
             arch: arch.into(),
             requires: Vec::new(),
@@ -212,8 +212,13 @@ impl Package {
 
     /// Whether it obsoletes another one: by name and version, never by what that provides, and never itself.
     pub fn obsoletes(&self, other: &Package) -> bool {
-        let itself = Dependency { name: other.name.clone(), bound: Some((Operator::Equal, other.evr.clone())) };
+        let itself = other.itself();
         self.name != other.name && self.obsoletes.iter().any(|obsoleted| obsoleted.is_met_by(&itself))
+    }
+
+    /// Its name in its version, which is what `Obsoletes` is about.
+    pub fn itself(&self) -> Dependency {
+        Dependency { name: self.name.clone(), bound: Some((Operator::Equal, self.evr.clone())) }
     }
 
     /// What the headers of a package say.
@@ -293,5 +298,88 @@ impl PackagedFile {
             kind,
             config,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dependency(text: &str) -> Dependency {
+        format!("a {text}").parse().unwrap()
+    }
+
+    #[test]
+    fn versions_compare_as_rpm_compares_them() {
+        for (lower, higher) in [
+            ("1.0~rc", "1.0"),
+            ("1.0", "1.0.1"),
+            ("1.9", "1.10"),
+            ("1.0a", "1.0.1"),
+            ("1.a", "1.1"),
+            ("99-9", "1:0-1"),
+            ("1.0-1", "1.0-2"),
+            ("1.0-9", "1.1"),
+        ] {
+            let (lower, higher): (Evr, Evr) = (lower.parse().unwrap(), higher.parse().unwrap());
+            assert_eq!(lower.compare(&higher), Ordering::Less, "{lower} {higher}");
+            assert_eq!(higher.compare(&lower), Ordering::Greater, "{lower} {higher}");
+        }
+        for (a, b) in [("1.0", "1.0-5"), ("0:1.0", "1.0"), ("1.0", "1_0"), ("1.01", "1.1")] {
+            assert_eq!(a.parse::<Evr>().unwrap().compare(&b.parse().unwrap()), Ordering::Equal, "{a} {b}");
+        }
+    }
+
+    /// The ranges of rpm's `rpmdsCompare`; the lab compares many more with the real one.
+    #[test]
+    fn ranges_meet_if_they_overlap() {
+        let table = [
+            // wanted, offered, met
+            ("= 1.0", "= 1.0-5", true),
+            ("= 1.0-4", "= 1.0-5", false),
+            ("= 1.0-5", "= 1.0", true),
+            (">= 1.0-4", "= 1.0-5", true),
+            (">= 1.0-6", "= 1.0-5", false),
+            ("> 1.0", "= 1.0-5", false),
+            ("> 1.0", "= 1.1", true),
+            ("< 1.0", "= 1.0-5", false),
+            ("< 1.0-6", "= 1.0-5", true),
+            ("<= 1.0", "= 1.0-5", true),
+            ("= 1.0", "= 1:1.0", false),
+            (">= 1.0", "= 1:0.1", true),
+            (">= 1:0", "= 9", false),
+            // What is offered can be a range, too.
+            (">= 2", "<= 3", true),
+            (">= 3", "<= 2", false),
+            (">= 3", "< 3", false),
+            (">= 3", "<= 3", true),
+            ("> 3", "< 3", false),
+            ("< 3", "< 1", true),
+            ("> 3", "> 9", true),
+            ("= 3", ">= 2", true),
+            ("= 1", ">= 2", false),
+            ("= 3", "> 3", false),
+        ];
+        for (wanted, offered, met) in table {
+            let (wanted, offered) = (dependency(wanted), dependency(offered));
+            assert_eq!(wanted.is_met_by(&offered), met, "{wanted} by {offered}");
+            assert_eq!(offered.is_met_by(&wanted), met, "{offered} by {wanted}");
+        }
+        let plain: Dependency = "a".parse().unwrap();
+        assert!(plain.is_met_by(&dependency("= 1")) && dependency("= 1").is_met_by(&plain));
+        assert!(!plain.is_met_by(&"b".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_package_obsoletes_others_by_name_and_version_alone() {
+        let mut new = Package::new("new", "1-1".parse().unwrap(), "noarch");
+        new.obsoletes = vec!["old < 2".parse().unwrap(), "new".parse().unwrap()];
+        let old = |name: &str, evr: &str| Package::new(name, evr.parse().unwrap(), "noarch");
+        assert!(new.obsoletes(&old("old", "1-9")));
+        assert!(!new.obsoletes(&old("old", "2-1")));
+        assert!(!new.obsoletes(&old("new", "0-1")));
+        let mut provider = old("other", "1-1");
+        provider.provides.push("old = 1".parse().unwrap());
+        assert!(!new.obsoletes(&provider));
     }
 }

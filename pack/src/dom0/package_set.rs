@@ -5,43 +5,41 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::package::{Dependency, Package};
+use super::package::{Dependency, Package, PackagedFile};
 
 /// Packages in the order in which they were given. Their positions in it name them.
 #[derive(Debug, Clone)]
 pub struct PackageSet<P> {
     packages: Vec<P>,
     by_name: HashMap<String, Vec<usize>>,
-    by_capability: HashMap<String, Vec<usize>>,
-    by_path: HashMap<String, Vec<usize>>,
+    by_capability: HashMap<String, Vec<Entry>>,
+    /// A package's first file of a path; a sound package has no second.
+    by_path: HashMap<String, Vec<Entry>>,
 }
+
+/// A package, and one of the things that it provides or brings, by their positions.
+type Entry = (usize, usize);
 
 impl<P: AsRef<Package>> FromIterator<P> for PackageSet<P> {
     fn from_iter<I: IntoIterator<Item = P>>(packages: I) -> PackageSet<P> {
         let packages: Vec<P> = packages.into_iter().collect();
-        let (mut by_name, mut by_capability, mut by_path) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let (mut by_capability, mut by_path): (HashMap<String, Vec<Entry>>, HashMap<String, Vec<Entry>>) =
+            (HashMap::new(), HashMap::new());
         for (at, package) in packages.iter().enumerate() {
             let package = package.as_ref();
-            file(&mut by_name, &package.name, at);
-            for provided in &package.provides {
-                file(&mut by_capability, &provided.name, at);
+            by_name.entry(package.name.clone()).or_default().push(at);
+            for (which, provided) in package.provides.iter().enumerate() {
+                by_capability.entry(provided.name.clone()).or_default().push((at, which));
             }
-            for brought in &package.files {
-                file(&mut by_path, &resolved(&brought.path), at);
+            for (which, file) in package.files.iter().enumerate() {
+                let owners = by_path.entry(resolved(&file.path).into_owned()).or_default();
+                if owners.last().is_none_or(|(last, _)| *last != at) {
+                    owners.push((at, which));
+                }
             }
         }
         PackageSet { packages, by_name, by_capability, by_path }
-    }
-}
-
-/// Enters a package under a word, once.
-fn file(index: &mut HashMap<String, Vec<usize>>, word: &str, at: usize) {
-    match index.get_mut(word) {
-        Some(entries) if entries.last() == Some(&at) => {}
-        Some(entries) => entries.push(at),
-        None => {
-            index.insert(word.to_owned(), vec![at]);
-        }
     }
 }
 
@@ -77,24 +75,37 @@ impl<P: AsRef<Package>> PackageSet<P> {
     }
 
     /// Those that provide a capability, in whatever version.
-    pub fn offering(&self, capability: &str) -> &[usize] {
+    pub fn offering(&self, capability: &str) -> Vec<usize> {
+        let mut found: Vec<usize> = self.offers(capability).iter().map(|(at, _)| *at).collect();
+        found.dedup();
+        found
+    }
+
+    /// How often a capability is provided.
+    pub fn offer_count(&self, capability: &str) -> usize {
+        self.offers(capability).len()
+    }
+
+    fn offers(&self, capability: &str) -> &[Entry] {
         self.by_capability.get(capability).map_or(&[], Vec::as_slice)
     }
 
-    /// Those that bring a path.
-    pub fn owners(&self, path: &str) -> &[usize] {
-        self.by_path.get(resolved(path).as_ref()).map_or(&[], Vec::as_slice)
+    /// Those that bring a path, each with its file there.
+    pub fn owners(&self, path: &str) -> impl Iterator<Item = (usize, &PackagedFile)> {
+        let entries = self.by_path.get(resolved(path).as_ref()).map_or(&[][..], Vec::as_slice);
+        entries.iter().map(|(at, which)| (*at, &self.package(*at).files[*which]))
     }
 
     /// Those that meet a requirement: by a capability, or by a file if it is an absolute path.
     pub fn providers(&self, wanted: &Dependency) -> Vec<usize> {
-        let meets = |at: &usize| self.package(*at).provides.iter().any(|provided| wanted.is_met_by(provided));
-        let mut found: Vec<usize> = self.offering(&wanted.name).iter().copied().filter(meets).collect();
+        let offers = self.offers(&wanted.name).iter();
+        let meeting = offers.filter(|(at, which)| wanted.is_met_by(&self.package(*at).provides[*which]));
+        let mut found: Vec<usize> = meeting.map(|(at, _)| *at).collect();
         if wanted.name.starts_with('/') {
-            found.extend(self.owners(&wanted.name));
+            found.extend(self.owners(&wanted.name).map(|(at, _)| at));
             found.sort_unstable();
-            found.dedup();
         }
+        found.dedup();
         found
     }
 

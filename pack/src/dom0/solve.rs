@@ -4,7 +4,9 @@
 //! fits and never goes back, so it refuses where another choice would have worked, and it upgrades more than was asked for
 //! where that mends a broken requirement. Must not know files on a disk, packs, or XAPI.
 
+mod choice;
 mod explain;
+mod rounds;
 mod transaction;
 
 #[cfg(test)]

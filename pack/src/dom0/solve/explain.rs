@@ -12,11 +12,12 @@ impl Transaction<'_> {
     pub(super) fn missing(&self, requirer: &Package, origin: &str, wanted: &Dependency) -> Problem {
         let (installed, available) = (self.database.set(), &self.repository.set);
         let mut report = Report { wanted, found: Vec::new(), seen: BTreeSet::new() };
-        let usable = |at: &&usize| !self.is_withdrawn(**at);
-        let mut offered: Vec<usize> = available.offering(&wanted.name).iter().filter(usable).copied().collect();
+        let mut offered = self.usable(&available.offering(&wanted.name));
+        // Every package is told about in words, which costs more than a look.
+        self.spend(100 * offered.len());
         offered.sort_by(|a, b| by_name(available.package(*a), available.package(*b)));
         let names: BTreeSet<&str> = offered.iter().map(|at| available.package(*at).name.as_str()).collect();
-        let mut providing = installed.offering(&wanted.name).to_vec();
+        let mut providing = installed.offering(&wanted.name);
         providing.sort_by(|a, b| by_name(installed.package(*a), installed.package(*b)));
 
         for at in providing {
@@ -31,8 +32,8 @@ impl Transaction<'_> {
             }
         }
         for name in names {
-            for at in available.named(name).iter().filter(usable) {
-                self.tell_available(&mut report, *at);
+            for at in self.usable(available.named(name)) {
+                self.tell_available(&mut report, at);
             }
         }
         Problem::Missing {

@@ -1,3 +1,7 @@
+//! What yum does with packs: the rules that were found by running it.
+
+mod limits;
+
 use super::*;
 use crate::dom0::database::{Installed, Knowledge};
 use crate::dom0::plan::Unchecked;
@@ -362,27 +366,4 @@ fn a_host_that_is_partly_known_leaves_open_what_it_does_not_know() {
     );
     // Another version of something that is known is a definite no all the same.
     assert!(apply(&database, &repository, GroupMode::Objects).is_err());
-}
-
-#[test]
-fn obsoletes_that_go_in_a_circle_and_packages_that_need_each_other_come_to_an_end() {
-    let repository = repository(vec![
-        package("control-xscontainer 2-1; requires a"),
-        package("a 1-1; obsoletes b; requires c"),
-        package("b 1-1; obsoletes a"),
-        package("c 1-1; requires a"),
-    ]);
-    let database = complete(host("8.2.0", &[]));
-    assert_eq!(
-        precheck(&database, &repository).unwrap(),
-        ["a-1-1.noarch", "c-1-1.noarch", "control-xscontainer-2-1.noarch"]
-    );
-}
-
-#[test]
-fn packages_for_other_architectures_do_not_count() {
-    let mut foreign = package("control-xscontainer 3-1");
-    foreign.arch = "aarch64".into();
-    let repository = repository(vec![foreign, package("control-xscontainer 2-1")]);
-    assert_eq!(precheck(&complete(host("8.2.0", &[])), &repository).unwrap(), ["control-xscontainer-2-1.noarch"]);
 }
