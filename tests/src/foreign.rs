@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::packs::EPOCH;
 use crate::tools::{command, succeed};
 
 /// What a pack is made of. In every text, `@LABEL@`, `@VERSION@`, `@UUID@`, `@KEY@` and `@SIZE@` stand for the fields of
@@ -185,6 +186,7 @@ impl Recipe {
             }
         }
         run(&self.hooks.signed, &tree);
+        settle(&tree.join("Packages"));
 
         let comps = folder.path().join("comps.xml");
         fs::write(&comps, self.fill(&self.comps)).expect("written");
@@ -243,6 +245,12 @@ impl Document {
         let attributes: String = self.attributes.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
         format!("{}<{root}{attributes}>{}</{root}>\n", self.prolog, self.content, root = self.root)
     }
+}
+
+/// Gives every file the same time of change, which `createrepo_c` writes down: equal packs are to be equal.
+fn settle(folder: &Path) {
+    let epoch = format!("@{EPOCH}");
+    succeed(command("find", [folder]).args(["-type", "f", "-exec", "touch", "-d", &epoch, "{}", "+"]));
 }
 
 /// Signs a file as hosts expect it: armored, detached, beside it as `<file>.asc`.

@@ -58,6 +58,8 @@ impl Recipe {
                 "--general-compress-type=gz",
                 "--simple-md-filenames",
                 "--no-database",
+                "--revision=1735689600",
+                "--set-timestamp-to-revision",
             ]),
             genisoimage: strings(&["-r", "-J", "-joliet-long", "-V", "SUPPLEMENTAL PACK"]),
             image: "@LABEL@-@VERSION@.iso".into(),
