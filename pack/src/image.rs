@@ -16,7 +16,7 @@ use crate::rpm::{Rpm, Source};
 pub const MAX_SMALL_FILE: u64 = 16 << 20;
 /// Most packages that are looked at.
 pub const MAX_PACKAGES: usize = 4096;
-/// Most bytes that the headers of all packages may have together.
+/// Most bytes that the headers of all packages, and the paths in them, may have together.
 pub const MAX_HEADERS: usize = 64 << 20;
 
 /// The regular files of one hierarchy of names, by path.
@@ -32,6 +32,7 @@ pub struct PackImage {
     rock_ridge: Result<Vec<Entry>, String>,
     /// The same by Joliet names: what Windows sees.
     joliet: Result<Vec<Entry>, String>,
+    has_joliet: bool,
 }
 
 impl PackImage {
@@ -44,9 +45,10 @@ impl PackImage {
         let file = File::open(path).map_err(|e| format!("cannot be read: {e}"))?;
         let mut image = Image::open(file).map_err(|e| explain(&e))?;
         let volume_id = image.volume_id().to_owned();
+        let has_joliet = image.has_joliet();
         let mut entries = |naming| image.entries(naming).map_err(|e| explain(&e));
         let (rock_ridge, joliet) = (entries(Naming::RockRidge), entries(Naming::Joliet));
-        Ok(PackImage { path: path.into(), source, volume_id, rock_ridge, joliet })
+        Ok(PackImage { path: path.into(), source, volume_id, rock_ridge, joliet, has_joliet })
     }
 
     /// The path that was opened.
@@ -78,6 +80,11 @@ impl PackImage {
     /// Why it sees nothing.
     pub fn joliet(&self) -> Result<&[Entry], &str> {
         self.joliet.as_deref().map_err(String::as_str)
+    }
+
+    /// Whether there are Joliet names at all.
+    pub fn has_joliet(&self) -> bool {
+        self.has_joliet
     }
 
     /// The regular files that Linux sees; none if it cannot read the names.
@@ -121,7 +128,8 @@ impl PackImage {
             }
             let rpm = Rpm::read(self.source(entry)).map_err(|e| e.problem().to_owned());
             if let Ok(rpm) = &rpm {
-                left = left.saturating_sub(usize::try_from(rpm.payload_offset()).unwrap_or(usize::MAX));
+                let headers = usize::try_from(rpm.payload_offset()).unwrap_or(usize::MAX);
+                left = left.saturating_sub(headers).saturating_sub(rpm.path_bytes().unwrap_or(0));
             }
             (entry, rpm)
         });

@@ -7,6 +7,7 @@ use pgp::ser::Serialize;
 use pgp::types::{Duration, KeyDetails, KeyVersion, PublicParams, SignedUser, Tag};
 
 use super::Signature;
+use crate::digest::hex;
 use crate::{Error, Result};
 
 /// What rpm 4.11.3 and gpg 2.0.22 were seen to accept.
@@ -164,10 +165,14 @@ impl Certificate {
         [by_tool, by_hand]
     }
 
-    /// Whether the primary key made this signature over these bytes, with SHA-256.
+    /// Whether the primary key made this signature over these bytes, with SHA-256 or a longer digest of its family.
     pub fn verifies(&self, message: &[u8], signature: &Signature) -> bool {
-        signature.0.signature.hash_alg() == Some(HashAlgorithm::Sha256)
-            && signature.0.verify(&self.0.primary_key, message).is_ok()
+        signature.has_strong_digest() && signature.0.verify(&self.0.primary_key, message).is_ok()
+    }
+
+    /// The last 16 digits of the fingerprint, by which signatures name their key.
+    pub fn key_id(&self) -> String {
+        hex(self.0.primary_key.legacy_key_id().as_ref()).to_uppercase()
     }
 }
 

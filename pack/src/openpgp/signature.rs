@@ -2,8 +2,16 @@
 
 use pgp::armor;
 use pgp::composed::{ArmorOptions, Deserializable, DetachedSignature};
-use pgp::packet::Signature as Packet;
+use pgp::crypto::hash::HashAlgorithm;
+use pgp::crypto::public_key::PublicKeyAlgorithm;
+use pgp::packet::{Signature as Packet, SignatureType, SignatureVersion};
 use pgp::ser::Serialize;
+use pgp::types::Duration;
+
+use crate::digest::hex;
+
+/// Most signatures of one file that are looked at.
+const MAX_SIGNATURES: usize = 16;
 
 /// A detached signature over some bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +23,81 @@ impl Signature {
         match bytes.starts_with(b"-----BEGIN") {
             true => DetachedSignature::from_armor_single(bytes).ok().map(|(signature, _)| Signature(signature)),
             false => DetachedSignature::from_bytes(bytes).ok().map(Signature),
+        }
+    }
+
+    /// The one signature that a file holds in armor.
+    ///
+    /// # Errors
+    /// Why it is not exactly one, to follow the file's name.
+    pub fn only(armored: &[u8]) -> Result<Signature, String> {
+        const BEGIN: &[u8] = b"-----BEGIN PGP SIGNATURE-----";
+        if !armored.trim_ascii_start().starts_with(BEGIN) {
+            return Err("is not an OpenPGP signature in armor".into());
+        }
+        let unreadable = || "is an OpenPGP signature that cannot be read".to_owned();
+        let blocks = armored.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
+        let (packets, _) = DetachedSignature::from_armor_many(armored.trim_ascii_start()).map_err(|_| unreadable())?;
+        let packets: Vec<_> = packets.take(MAX_SIGNATURES).collect::<Result<_, _>>().map_err(|_| unreadable())?;
+        match <[DetachedSignature; 1]>::try_from(packets) {
+            Ok([signature]) if blocks == 1 => Ok(Signature(signature)),
+            Err(packets) if packets.is_empty() => Err(unreadable()),
+            _ => Err("holds more than one signature".into()),
+        }
+    }
+
+    /// The last 16 digits of its key's fingerprint, as it names its key itself.
+    pub fn key_id(&self) -> Option<String> {
+        let packet = &self.0.signature;
+        let id = packet.issuer_key_id().first().map(|id| hex(id.as_ref()).to_uppercase());
+        id.or_else(|| {
+            let fingerprint = format!("{:X}", packet.issuer_fingerprint().first()?);
+            fingerprint.get(fingerprint.len().checked_sub(16)?..).map(str::to_owned)
+        })
+    }
+
+    /// When it was made, in seconds since 1970.
+    pub fn created(&self) -> Option<u32> {
+        self.0.signature.created().map(|time| time.as_secs())
+    }
+
+    /// When it ceases to count, in seconds since 1970, if ever.
+    pub fn expires(&self) -> Option<u64> {
+        let lifetime = self.0.signature.signature_expiration_time().map(Duration::as_secs);
+        Some(u64::from(self.created()?) + u64::from(lifetime.filter(|seconds| *seconds != 0)?))
+    }
+
+    /// Whether it was made with SHA-256 or a longer digest of its family.
+    pub(super) fn has_strong_digest(&self) -> bool {
+        matches!(
+            self.0.signature.hash_alg(),
+            Some(HashAlgorithm::Sha256 | HashAlgorithm::Sha384 | HashAlgorithm::Sha512)
+        )
+    }
+
+    /// Why hosts would refuse it whoever made it: to follow "has a signature that".
+    pub fn unfit(&self) -> Option<String> {
+        let packet = &self.0.signature;
+        let algorithm = packet.config().map(|config| config.pub_alg);
+        if packet.version() != SignatureVersion::V4 {
+            return Some("is not of version 4".into());
+        }
+        if !matches!(algorithm, Some(PublicKeyAlgorithm::RSA | PublicKeyAlgorithm::RSASign)) {
+            return Some(match algorithm {
+                Some(algorithm) => format!("is made with {algorithm:?}; hosts verify RSA only"),
+                None => "is made in a way that no host knows".into(),
+            });
+        }
+        if !self.has_strong_digest() {
+            let digest = packet.hash_alg().map_or("an unknown digest".into(), |digest| format!("{digest:?}"));
+            return Some(format!("is made with {digest}; newer hosts take SHA-256 or longer only"));
+        }
+        if packet.typ() != Some(SignatureType::Binary) {
+            return Some("is not one over bytes".into());
+        }
+        match self.created() {
+            Some(_) => None,
+            None => Some("does not say when it was made".into()),
         }
     }
 

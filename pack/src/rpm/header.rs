@@ -20,6 +20,13 @@ const INDEX_ENTRY_LENGTH: usize = 16;
 /// `hdrchkTags` and `hdrchkData` of rpm 4.11: fewer than 65,536 entries, less than 16 MiB of data.
 const MAX_ENTRIES: usize = 0xffff;
 const MAX_DATA: usize = 0xff_ffff;
+/// Most members of an array of texts, such as the names of files: each takes memory far beyond its byte in the header.
+const MAX_TEXTS: usize = 1 << 17;
+/// Most bytes that all paths may have together: a header names a long folder once for any number of files.
+const MAX_PATH_BYTES: usize = 16 << 20;
+
+/// A signature header's or header's type of entries that are arrays of texts.
+const STRING_ARRAY: usize = 8;
 
 /// A package: its headers in memory, its payload where it was found.
 #[derive(Debug, Clone)]
@@ -79,7 +86,20 @@ impl Rpm {
                 return Err(missing(field));
             }
         }
+        if self.path_bytes().ok_or_else(|| missing("list of files"))? > MAX_PATH_BYTES {
+            return Err(Error::payload(
+                self.source.name(),
+                format!("its paths have more than {MAX_PATH_BYTES} bytes together"),
+                "Make several packages of it",
+            ));
+        }
         m.get_file_entries().map(drop).map_err(|_| missing("list of files"))
+    }
+
+    /// Bytes of all paths together: what listing them takes. `None` if they cannot be read.
+    pub fn path_bytes(&self) -> Option<usize> {
+        let paths = self.metadata.get_file_paths_split().ok()?;
+        Some(paths.iter().map(|(folder, name)| folder.len() + name.len()).fold(0, usize::saturating_add))
     }
 
     /// The same package with other headers around its main header.
@@ -154,6 +174,57 @@ impl Rpm {
     /// The canonical file name.
     pub fn file_name(&self) -> String {
         format!("{}-{}-{}.{}.rpm", self.name(), self.version(), self.release(), self.arch())
+    }
+
+    /// What the payload is compressed with, by the name that rpm gives it.
+    pub fn payload_compressor(&self) -> &str {
+        self.metadata.header.get_entry_data_as_string(IndexTag::RPMTAG_PAYLOADCOMPRESSOR).unwrap_or("gzip")
+    }
+
+    /// The OpenPGP packet with an RSA signature over the header, if there is one.
+    pub fn header_signature(&self) -> Option<&[u8]> {
+        self.metadata.signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_RSA).ok()
+    }
+
+    /// Whether the signature header states the MD5 of header and payload: rpm 4.11's only digest of the payload.
+    pub fn states_content_md5(&self) -> bool {
+        let md5 = self.metadata.signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5);
+        md5.is_ok_and(|md5| md5.len() == 16)
+    }
+
+    /// Whether the signature header states the archive's size.
+    pub fn states_archive_size(&self) -> bool {
+        let signature = &self.metadata.signature;
+        signature.get_entry_data_as_u32(IndexSignatureTag::RPMSIGTAG_PAYLOADSIZE).is_ok()
+            || signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE).is_ok()
+    }
+
+    /// Every scriptlet and trigger, as spec files name it, with the program that runs it.
+    pub fn scriptlets(&self) -> Vec<(&'static str, String)> {
+        const SCRIPTLETS: [(&str, IndexTag, IndexTag); 10] = [
+            ("%pre", IndexTag::RPMTAG_PREIN, IndexTag::RPMTAG_PREINPROG),
+            ("%post", IndexTag::RPMTAG_POSTIN, IndexTag::RPMTAG_POSTINPROG),
+            ("%preun", IndexTag::RPMTAG_PREUN, IndexTag::RPMTAG_PREUNPROG),
+            ("%postun", IndexTag::RPMTAG_POSTUN, IndexTag::RPMTAG_POSTUNPROG),
+            ("%pretrans", IndexTag::RPMTAG_PRETRANS, IndexTag::RPMTAG_PRETRANSPROG),
+            ("%posttrans", IndexTag::RPMTAG_POSTTRANS, IndexTag::RPMTAG_POSTTRANSPROG),
+            ("%preuntrans", IndexTag::RPMTAG_PREUNTRANS, IndexTag::RPMTAG_PREUNTRANSPROG),
+            ("%postuntrans", IndexTag::RPMTAG_POSTUNTRANS, IndexTag::RPMTAG_POSTUNTRANSPROG),
+            ("%verifyscript", IndexTag::RPMTAG_VERIFYSCRIPT, IndexTag::RPMTAG_VERIFYSCRIPTPROG),
+            ("trigger", IndexTag::RPMTAG_TRIGGERSCRIPTS, IndexTag::RPMTAG_TRIGGERSCRIPTPROG),
+        ];
+        let header = &self.metadata.header;
+        let mut scriptlets = Vec::new();
+        for (name, script, program) in SCRIPTLETS {
+            let programs = header.get_entry_data_as_string_array(program).unwrap_or_default();
+            match programs.as_slice() {
+                [] if header.entry_is_present(script) => scriptlets.push((name, "/bin/sh".to_owned())),
+                // A scriptlet has one program and perhaps arguments, triggers have a program each.
+                [program, ..] if name != "trigger" => scriptlets.push((name, (*program).to_owned())),
+                programs => scriptlets.extend(programs.iter().map(|program| (name, (*program).to_owned()))),
+            }
+        }
+        scriptlets
     }
 
     /// Bytes that the package's files take when installed.
@@ -253,6 +324,9 @@ fn take_header(reader: &mut impl Read, bytes: &mut Vec<u8>, part: &str) -> std::
             5 => 8,
             _ => 1,
         };
+        if kind == STRING_ARRAY && count > MAX_TEXTS {
+            return Err(format!("entry {entry} of its {part} has {count} texts; at most {MAX_TEXTS} are read"));
+        }
         // Checked so that no reader of this header can be led outside its data, or to count for ever.
         if kind > 9 || offset > data || count.checked_mul(width).is_none_or(|length| length > data - offset) {
             return Err(format!("entry {entry} of its {part} points outside of it"));

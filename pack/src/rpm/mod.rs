@@ -15,5 +15,5 @@ mod source;
 
 pub use companion::{Companion, control, update};
 pub use header::Rpm;
-pub use signature::{PayloadDigests, Signed};
+pub use signature::{PayloadDigests, Signed, header_is_whole};
 pub use source::Source;

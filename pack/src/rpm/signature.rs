@@ -48,8 +48,6 @@ impl PayloadDigests {
             .or_else(|_| signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGSIZE))
             .ok();
         let stated_md5 = signature.get_entry_data_as_binary(IndexSignatureTag::RPMSIGTAG_MD5).ok();
-        let stated_sha1 = signature.get_entry_data_as_string(IndexSignatureTag::RPMSIGTAG_SHA1).ok();
-        let stated_sha256 = signature.get_entry_data_as_string(IndexSignatureTag::RPMSIGTAG_SHA256).ok();
         let differs = |stated: Option<&str>, actual: String| stated.is_some_and(|stated| stated != actual);
         let problem = match stated_size {
             Some(stated) if rpm.content_length() < stated => {
@@ -58,8 +56,7 @@ impl PayloadDigests {
             Some(stated) if rpm.content_length() > stated => {
                 format!("has {} bytes after its end", rpm.content_length() - stated)
             }
-            _ if differs(stated_sha1, hex(&Sha1::digest(rpm.header()))) => "has a header that was changed".into(),
-            _ if differs(stated_sha256, hex(&Sha256::digest(rpm.header()))) => "has a header that was changed".into(),
+            _ if !header_is_whole(rpm) => "has a header that was changed".into(),
             _ if stated_md5.is_some_and(|stated| stated != self.content_md5) => "is damaged: its MD5 is another".into(),
             _ if differs(stated_payload_digest(rpm), hex(&self.payload_sha256)) => {
                 "is damaged: the SHA-256 of its payload is another".into()
@@ -72,6 +69,16 @@ impl PayloadDigests {
             "Build or download the package again; `rpm -K` shows whether it is whole",
         ))
     }
+}
+
+/// Whether the main header has the digests that the signature header states.
+pub fn header_is_whole(rpm: &Rpm) -> bool {
+    let signature = &rpm.metadata().signature;
+    let agrees = |tag: IndexSignatureTag, actual: String| {
+        signature.get_entry_data_as_string(tag).ok().is_none_or(|stated| stated == actual)
+    };
+    agrees(IndexSignatureTag::RPMSIGTAG_SHA1, hex(&Sha1::digest(rpm.header())))
+        && agrees(IndexSignatureTag::RPMSIGTAG_SHA256, hex(&Sha256::digest(rpm.header())))
 }
 
 /// The SHA-256 of the payload that the main header states, if it states one: 64 digits.

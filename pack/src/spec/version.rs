@@ -152,6 +152,11 @@ impl Released {
         Ok(released)
     }
 
+    /// Every release, oldest first.
+    pub fn all(&self) -> &[Release] {
+        &self.release
+    }
+
     /// The last release.
     pub fn newest(&self) -> Option<&Release> {
         self.release.last()
