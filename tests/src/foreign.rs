@@ -89,7 +89,7 @@ pub struct Hooks {
     indexed: Option<Hook>,
     /// With the same, when everything is there.
     staged: Option<Hook>,
-    /// With the image.
+    /// With the image, which has the public key beside it.
     imaged: Option<Hook>,
 }
 
@@ -119,33 +119,28 @@ impl ForeignPack {
 
 impl Recipe {
     /// After `rpmbuild`: with the folder that will be the image's root.
-    pub fn when_built(mut self, hook: impl Fn(&Path) + Send + Sync + 'static) -> Recipe {
+    pub fn when_built(&mut self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         self.hooks.built = Some(Arc::new(hook));
-        self
     }
 
     /// After `rpmsign`: with the same folder.
-    pub fn when_signed(mut self, hook: impl Fn(&Path) + Send + Sync + 'static) -> Recipe {
+    pub fn when_signed(&mut self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         self.hooks.signed = Some(Arc::new(hook));
-        self
     }
 
     /// After `createrepo_c`, before the documents are signed: with the same folder.
-    pub fn when_indexed(mut self, hook: impl Fn(&Path) + Send + Sync + 'static) -> Recipe {
+    pub fn when_indexed(&mut self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         self.hooks.indexed = Some(Arc::new(hook));
-        self
     }
 
     /// Before `genisoimage`: with the same folder.
-    pub fn when_staged(mut self, hook: impl Fn(&Path) + Send + Sync + 'static) -> Recipe {
+    pub fn when_staged(&mut self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         self.hooks.staged = Some(Arc::new(hook));
-        self
     }
 
-    /// After `genisoimage`: with the image.
-    pub fn when_imaged(mut self, hook: impl Fn(&Path) + Send + Sync + 'static) -> Recipe {
+    /// After `genisoimage`: with the image, which has the public key beside it.
+    pub fn when_imaged(&mut self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         self.hooks.imaged = Some(Arc::new(hook));
-        self
     }
 
     /// The package of a role; of several, the first.
@@ -180,9 +175,8 @@ impl Recipe {
         let (document, signers) = self.build_packages(&tree.join("Packages"));
         run(&self.hooks.built, &tree);
         for (name, signer) in signers {
-            let file = tree.join("Packages").join(name);
-            if let (Ok(package), Some(signer)) = (fs::read(&file), signer) {
-                fs::write(file, programs::rpmsign(&signer, &package).as_slice()).expect("written");
+            if let Some(signer) = signer {
+                sign_package(&signer, &tree.join("Packages").join(name));
             }
         }
         run(&self.hooks.signed, &tree);
@@ -199,15 +193,15 @@ impl Recipe {
         }
         run(&self.hooks.indexed, &tree);
         for name in ["update.xml", "repodata/repomd.xml"] {
-            sign_file(&self.signer, &tree.join(name));
+            sign_file(&self.signer, &tree.join(name), &["--armor", "--detach-sign"]);
         }
         run(&self.hooks.staged, &tree);
 
         let image = folder.path().join(self.fill(&self.image));
         succeed(command("genisoimage", ["-quiet", "-o"]).arg(&image).args(&self.genisoimage).arg(&tree));
-        run(&self.hooks.imaged, &image);
         let key = folder.path().join(&self.key);
-        fs::write(&key, programs::public_key(&self.signer).as_slice()).expect("written");
+        fs::write(&key, public_key(&self.signer).as_slice()).expect("written");
+        run(&self.hooks.imaged, &image);
         ForeignPack { image, key, tree, folder }
     }
 
@@ -253,15 +247,31 @@ fn settle(folder: &Path) {
     succeed(command("find", [folder]).args(["-type", "f", "-exec", "touch", "-d", &epoch, "{}", "+"]));
 }
 
-/// Signs a file as hosts expect it: armored, detached, beside it as `<file>.asc`.
+/// Signs a file with gpg and these options, beside it as `<file>.asc`. Hosts expect `--armor --detach-sign`.
 ///
 /// # Panics
 /// If gpg fails.
-pub fn sign_file(signer: &str, file: &Path) {
+pub fn sign_file(signer: &str, file: &Path, options: &[&str]) {
     let mut name = file.as_os_str().to_owned();
     name.push(".asc");
-    let signature = programs::gpg(signer, &["--armor", "--detach-sign", "--digest-algo", "SHA256"], file);
-    fs::write(PathBuf::from(name), signature.as_slice()).expect("written");
+    fs::write(PathBuf::from(name), programs::gpg(signer, options, file).as_slice()).expect("written");
+}
+
+/// Signs a package's header with `rpmsign`, in the place of the signature that it has.
+///
+/// # Panics
+/// If the tool fails.
+pub fn sign_package(signer: &str, file: &Path) {
+    let signed = programs::rpmsign(signer, &fs::read(file).expect("a package"));
+    fs::write(file, signed.as_slice()).expect("written");
+}
+
+/// The public half of a test key, as gpg exports it.
+///
+/// # Panics
+/// If gpg fails.
+pub fn public_key(signer: &str) -> Arc<Vec<u8>> {
+    programs::public_key(signer)
 }
 
 /// Edits one kind of repository metadata (`primary`, `filelists`, `other`, `group`, `group_gz`) and has `modifyrepo_c`

@@ -96,7 +96,10 @@ pub(super) fn gpg(signer: &str, options: &[&str], file: &Path) -> Arc<Vec<u8>> {
         let home = Home::with_key(signer);
         let made = home.folder.path().join("made");
         let mut gpg = home.gpg();
-        gpg.args(["--faked-system-time", SIGNED_AT, "--local-user", signer, "--output"]).arg(&made);
+        if !options.contains(&"--faked-system-time") {
+            gpg.args(["--faked-system-time", SIGNED_AT]);
+        }
+        gpg.args(["--local-user", signer, "--output"]).arg(&made);
         succeed(gpg.args(options).arg(file));
         fs::read(made).expect("gpg made it")
     })

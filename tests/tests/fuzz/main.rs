@@ -82,7 +82,8 @@ fn give(read: &Read, events: &std::sync::mpsc::Sender<Event>, input: Vec<u8>) {
 fn save(name: &str, input: &[u8]) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("fuzz");
     fs::create_dir_all(&folder).unwrap();
-    let file = folder.join(format!("{name}-{:08x}", input.iter().fold(7_u32, |sum, b| sum.wrapping_mul(31) ^ u32::from(*b))));
+    let file =
+        folder.join(format!("{name}-{:08x}", input.iter().fold(7_u32, |sum, b| sum.wrapping_mul(31) ^ u32::from(*b))));
     fs::write(&file, input).unwrap();
     file
 }
