@@ -303,3 +303,24 @@ pub fn replace_metadata(tree: &Path, kind: &str, file: &Path, options: &[&str]) 
     let mut modify = command("modifyrepo_c", ["--simple-md-filenames", "--checksum=sha256"]);
     succeed(modify.arg(format!("--mdtype={kind}")).args(options).arg(file).arg(tree.join("repodata")));
 }
+
+/// Stores bytes as one kind of repository metadata, whatever they are, and writes into `repomd.xml` what they are stored
+/// as: for what `modifyrepo_c` refuses to handle.
+///
+/// # Panics
+/// If the kind is not listed.
+pub fn store_metadata(tree: &Path, kind: &str, name: &str, bytes: &[u8]) {
+    let file = tree.join("repodata").join(name);
+    fs::write(&file, bytes).expect("written");
+    let sum = succeed(command("sha256sum", ["-b"]).arg(&file));
+    let sum = sum.split_whitespace().next().expect("a sum");
+    let entry = format!(
+        "<data type=\"{kind}\"><checksum type=\"sha256\">{sum}</checksum><location href=\"repodata/{name}\"/><size>{}</size>",
+        bytes.len()
+    );
+    let repomd = tree.join("repodata/repomd.xml");
+    let text = fs::read_to_string(&repomd).expect("a file");
+    let start = text.find(&format!("<data type=\"{kind}\">")).expect("it is listed");
+    let end = start + text[start..].find("</data>").expect("it ends");
+    fs::write(repomd, format!("{}{entry}{}", &text[..start], &text[end..])).expect("written");
+}

@@ -13,6 +13,7 @@ mod xencenter;
 mod yum;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -157,8 +158,11 @@ fn what_is_broken_fails_exactly_the_check_that_is_for_it() {
     each(&trials, |(case, trial)| {
         let mut trial = trial();
         let pack = trial.recipe.label.clone();
-        (case.change)(&mut trial);
-        let surprises = surprises(&[case.check], &trial.verify());
+        let surprises = catch_unwind(AssertUnwindSafe(|| {
+            (case.change)(&mut trial);
+            surprises(&[case.check], &trial.verify())
+        }));
+        let surprises = surprises.unwrap_or_else(|_| vec!["panicked, as said above".into()]);
         if !surprises.is_empty() {
             let text = format!("{}, a pack {pack} whose {}:\n{}", case.check, case.what, surprises.join("\n"));
             wrong.lock().unwrap().push(text);

@@ -65,7 +65,7 @@ pub(crate) const CASES: &[Case] = &[
     case("xapi-stamp", "stamp differs", |t| spec(&mut t.recipe, Update, "\n%files\n", "echo >> %{buildroot}/var/update/applied/@UUID@\n\n%files\n")),
     case("xapi-stamp", "stamp has another name", |t| spec(&mut t.recipe, Update, "applied/@UUID@", "applied/@LABEL@")),
     case("xapi-stamp", "stamp is a link", |t| {
-        spec(&mut t.recipe, Update, "\n%files\n", "mv %{buildroot}/var/update/applied/{@UUID@,xml}\nln -s xml %{buildroot}/var/update/applied/@UUID@\n\n%files\n/var/update/applied/xml\n");
+        spec(&mut t.recipe, Update, "\n%files\n", "cd %{buildroot}/var/update/applied\nmv @UUID@ xml\nln -s xml @UUID@\n\n%files\n/var/update/applied/xml\n");
         spec(&mut t.recipe, Update, "%attr(0644,root,root) /var/update/applied/@UUID@", "/var/update/applied/@UUID@");
     }),
     case("xapi-precheck", "precheck has no interpreter", |t| spec(&mut t.recipe, Control, "#!/bin/sh\\necho ready", "echo ready")),

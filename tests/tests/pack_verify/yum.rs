@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use lab::foreign::Role::{Control, Payload, Update};
-use lab::foreign::{edit_metadata, replace_metadata};
-use lab::tools::{command, succeed};
+use lab::foreign::{edit_metadata, replace_metadata, store_metadata};
+use lab::tools::{command, outcome, succeed};
 
 use super::change::{bytes, file, in_file, package, payload, replace, spec, tag};
 use super::{Case, case};
@@ -89,15 +89,11 @@ fn unlist(tree: &Path, kind: &str) {
 }
 
 fn zstd(tree: &Path, kind: &str) {
-    let (stored, plain) = match kind {
-        "group" => ("comps.xml".to_owned(), "comps.xml".to_owned()),
-        kind => (format!("{kind}.xml.gz"), format!("{kind}.xml")),
-    };
-    let folder = tempfile::tempdir().unwrap();
-    let (plain, packed) = (folder.path().join(&plain), folder.path().join(format!("{plain}.zst")));
-    fs::write(&plain, succeed(command("zcat", ["--force"]).arg(tree.join("repodata").join(stored)))).unwrap();
-    succeed(command("zstd", ["-q", "-o"]).arg(&packed).arg(&plain));
-    replace_metadata(tree, kind, &packed, &["--no-compress"]);
+    let stored = if kind == "group" { "comps.xml".to_owned() } else { format!("{kind}.xml.gz") };
+    let pack = "zcat --force \"$0\" | zstd -q";
+    let packed = outcome(command("sh", ["-c", pack]).arg(tree.join("repodata").join(&stored)));
+    assert!(packed.success && packed.stdout.starts_with(b"\x28\xb5\x2f\xfd"), "{}", packed.text);
+    store_metadata(tree, kind, &format!("{}.zst", stored.trim_end_matches(".gz")), &packed.stdout);
 }
 
 /// The same packages again.
