@@ -16,8 +16,8 @@ use crate::rpm::{Rpm, Source};
 pub const MAX_SMALL_FILE: u64 = 16 << 20;
 /// Most packages that are looked at.
 pub const MAX_PACKAGES: usize = 4096;
-/// Most bytes that the headers of all packages, and the paths in them, may have together.
-pub const MAX_HEADERS: usize = 64 << 20;
+/// Most bytes of memory that the headers of all packages may take together.
+pub const MAX_HEADERS: usize = 128 << 20;
 
 /// The regular files of one hierarchy of names, by path.
 pub type Files = BTreeMap<String, Entry>;
@@ -122,14 +122,13 @@ impl PackImage {
         let read = files.enumerate().map(|(index, entry)| {
             if index >= MAX_PACKAGES || left == 0 {
                 let problem = format!(
-                    "is not looked at: at most {MAX_PACKAGES} packages and {MAX_HEADERS} bytes of headers are read"
+                    "is not looked at: at most {MAX_PACKAGES} packages, with {MAX_HEADERS} bytes of headers, are read"
                 );
                 return (entry, Err(problem));
             }
             let rpm = Rpm::read(self.source(entry)).map_err(|e| e.problem().to_owned());
             if let Ok(rpm) = &rpm {
-                let headers = usize::try_from(rpm.payload_offset()).unwrap_or(usize::MAX);
-                left = left.saturating_sub(headers).saturating_sub(rpm.path_bytes().unwrap_or(0));
+                left = left.saturating_sub(rpm.memory());
             }
             (entry, rpm)
         });

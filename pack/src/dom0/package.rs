@@ -250,7 +250,7 @@ impl PackagedFile {
             FileType::Dir => FileKind::Directory,
             FileType::SymbolicLink => FileKind::Link(entry.linkto().unwrap_or_default().to_owned()),
             FileType::Regular => {
-                FileKind::Regular { size: entry.size() as u64, digest: entry.digest().map(|d| d.to_string()) }
+                FileKind::Regular { size: entry.size() as u64, digest: entry.digest().map(ToString::to_string) }
             }
             _ => FileKind::Special,
         };

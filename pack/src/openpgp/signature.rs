@@ -6,7 +6,7 @@ use pgp::crypto::hash::HashAlgorithm;
 use pgp::crypto::public_key::PublicKeyAlgorithm;
 use pgp::packet::{Signature as Packet, SignatureType, SignatureVersion};
 use pgp::ser::Serialize;
-use pgp::types::Duration;
+use pgp::types::{Duration, Timestamp};
 
 use crate::digest::hex;
 
@@ -58,7 +58,7 @@ impl Signature {
 
     /// When it was made, in seconds since 1970.
     pub fn created(&self) -> Option<u32> {
-        self.0.signature.created().map(|time| time.as_secs())
+        self.0.signature.created().map(Timestamp::as_secs)
     }
 
     /// When it ceases to count, in seconds since 1970, if ever.

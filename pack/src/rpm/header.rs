@@ -20,13 +20,26 @@ const INDEX_ENTRY_LENGTH: usize = 16;
 /// `hdrchkTags` and `hdrchkData` of rpm 4.11: fewer than 65,536 entries, less than 16 MiB of data.
 const MAX_ENTRIES: usize = 0xffff;
 const MAX_DATA: usize = 0xff_ffff;
-/// Most members of an array of texts, such as the names of files: each takes memory far beyond its byte in the header.
-const MAX_TEXTS: usize = 1 << 17;
+/// Most texts in a header, such as the names of files: each takes memory far beyond its bytes. A file has about eight.
+const MAX_TEXTS: usize = 1 << 20;
+/// What a text takes in memory beside its bytes, at most, as part of what is made of it.
+const TEXT_MEMORY: usize = 64;
 /// Most bytes that all paths may have together: a header names a long folder once for any number of files.
 const MAX_PATH_BYTES: usize = 16 << 20;
 
-/// A signature header's or header's type of entries that are arrays of texts.
-const STRING_ARRAY: usize = 8;
+/// Types of entries (rpm 4.11 `lib/rpmtag.h`, `rpmTagType_e`).
+mod kind {
+    pub(super) const NULL: usize = 0;
+    pub(super) const CHAR: usize = 1;
+    pub(super) const INT8: usize = 2;
+    pub(super) const INT16: usize = 3;
+    pub(super) const INT32: usize = 4;
+    pub(super) const INT64: usize = 5;
+    pub(super) const TEXT: usize = 6;
+    pub(super) const BINARY: usize = 7;
+    pub(super) const TEXTS: usize = 8;
+    pub(super) const TRANSLATED_TEXTS: usize = 9;
+}
 
 /// A package: its headers in memory, its payload where it was found.
 #[derive(Debug, Clone)]
@@ -36,6 +49,8 @@ pub struct Rpm {
     /// The main header exactly as it is in the file: what signatures cover.
     header: Vec<u8>,
     header_offset: u64,
+    /// How many texts the headers have.
+    texts: usize,
 }
 
 impl Rpm {
@@ -59,7 +74,7 @@ impl Rpm {
             )
         })?;
         let header = head.bytes[head.header.clone()].to_vec();
-        let rpm = Rpm { source, metadata, header, header_offset: head.header.start as u64 };
+        let rpm = Rpm { source, metadata, header, header_offset: head.header.start as u64, texts: head.texts };
         rpm.check_fields()?;
         Ok(rpm)
     }
@@ -86,20 +101,30 @@ impl Rpm {
                 return Err(missing(field));
             }
         }
-        if self.path_bytes().ok_or_else(|| missing("list of files"))? > MAX_PATH_BYTES {
+        let path_bytes = self.path_bytes().ok_or_else(|| missing("list of files"))?;
+        if path_bytes > MAX_PATH_BYTES {
             return Err(Error::payload(
                 self.source.name(),
-                format!("its paths have more than {MAX_PATH_BYTES} bytes together"),
+                format!("its paths have {path_bytes} bytes together; at most {MAX_PATH_BYTES} are read"),
                 "Make several packages of it",
             ));
         }
         m.get_file_entries().map(drop).map_err(|_| missing("list of files"))
     }
 
-    /// Bytes of all paths together: what listing them takes. `None` if they cannot be read.
-    pub fn path_bytes(&self) -> Option<usize> {
+    /// Bytes of all paths together. `None` if they cannot be read.
+    fn path_bytes(&self) -> Option<usize> {
         let paths = self.metadata.get_file_paths_split().ok()?;
         Some(paths.iter().map(|(folder, name)| folder.len() + name.len()).fold(0, usize::saturating_add))
+    }
+
+    /// About how many bytes of memory its headers take, with what may be made of them.
+    pub fn memory(&self) -> usize {
+        let headers = usize::try_from(self.payload_offset()).unwrap_or(usize::MAX);
+        headers
+            .saturating_mul(2)
+            .saturating_add(self.texts * TEXT_MEMORY)
+            .saturating_add(self.path_bytes().unwrap_or(0))
     }
 
     /// The same package with other headers around its main header.
@@ -281,6 +306,8 @@ struct Head {
     bytes: Vec<u8>,
     /// Where the main header is in them.
     header: Range<usize>,
+    /// How many texts both headers have.
+    texts: usize,
 }
 
 fn read_head(source: &Source) -> std::result::Result<Head, String> {
@@ -290,49 +317,73 @@ fn read_head(source: &Source) -> std::result::Result<Head, String> {
     if bytes[..4] != LEAD_MAGIC {
         return Err("is not an RPM package".into());
     }
-    let signature = take_header(&mut reader, &mut bytes, "signature header")?;
+    let (signature, signature_texts) = take_header(&mut reader, &mut bytes, "signature header")?;
     let padding = (8 - signature.len() % 8) % 8;
     take(&mut reader, padding, &mut bytes, "signature header")?;
-    let header = take_header(&mut reader, &mut bytes, "header")?;
+    let (header, header_texts) = take_header(&mut reader, &mut bytes, "header")?;
     if bytes.len() as u64 >= source.length() {
         return Err("is truncated: it has no payload".into());
     }
-    Ok(Head { bytes, header })
+    Ok(Head { bytes, header, texts: signature_texts + header_texts })
 }
 
-/// Reads one header section and checks that every index entry points into its data.
-fn take_header(reader: &mut impl Read, bytes: &mut Vec<u8>, part: &str) -> std::result::Result<Range<usize>, String> {
+/// Reads one header section, checks that every index entry points into its data and that no two share any of it: else a
+/// few bytes could be unpacked to gigabytes. Returns where it is, and how many texts it has.
+fn take_header(
+    reader: &mut impl Read,
+    bytes: &mut Vec<u8>,
+    part: &str,
+) -> std::result::Result<(Range<usize>, usize), String> {
     let start = bytes.len();
     take(reader, INTRO_LENGTH, bytes, part)?;
     let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
     if bytes[start..start + 4] != HEADER_MAGIC {
         return Err(format!("its {part} does not begin where it should"));
     }
-    let (entries, data) = (word(bytes, start + 8), word(bytes, start + 12));
-    if entries > MAX_ENTRIES || data > MAX_DATA {
+    let (entries, length) = (word(bytes, start + 8), word(bytes, start + 12));
+    if entries > MAX_ENTRIES || length > MAX_DATA {
         return Err(format!(
-            "its {part} claims {entries} entries and {data} bytes; rpm reads at most {MAX_ENTRIES} and {MAX_DATA}"
+            "its {part} claims {entries} entries and {length} bytes; rpm reads at most {MAX_ENTRIES} and {MAX_DATA}"
         ));
     }
-    take(reader, entries * INDEX_ENTRY_LENGTH + data, bytes, part)?;
+    take(reader, entries * INDEX_ENTRY_LENGTH + length, bytes, part)?;
+    let data = &bytes[start + INTRO_LENGTH + entries * INDEX_ENTRY_LENGTH..];
+    let (mut unclaimed, mut texts) = (length, 0);
     for entry in 0..entries {
         let at = start + INTRO_LENGTH + entry * INDEX_ENTRY_LENGTH;
         let (kind, offset, count) = (word(bytes, at + 4), word(bytes, at + 8), word(bytes, at + 12));
-        let width = match kind {
-            3 => 2,
-            4 => 4,
-            5 => 8,
-            _ => 1,
-        };
-        if kind == STRING_ARRAY && count > MAX_TEXTS {
-            return Err(format!("entry {entry} of its {part} has {count} texts; at most {MAX_TEXTS} are read"));
-        }
-        // Checked so that no reader of this header can be led outside its data, or to count for ever.
-        if kind > 9 || offset > data || count.checked_mul(width).is_none_or(|length| length > data - offset) {
-            return Err(format!("entry {entry} of its {part} points outside of it"));
+        let claimed = data.get(offset..).and_then(|data| claimed(data, kind, count));
+        let claimed = claimed.ok_or_else(|| format!("entry {entry} of its {part} points outside of it"))?;
+        unclaimed = unclaimed
+            .checked_sub(claimed)
+            .ok_or_else(|| format!("entry {entry} of its {part} shares data with another"))?;
+        if matches!(kind, kind::TEXT | kind::TEXTS | kind::TRANSLATED_TEXTS) {
+            texts += count;
         }
     }
-    Ok(start..bytes.len())
+    match texts > MAX_TEXTS {
+        true => Err(format!("its {part} has {texts} texts; at most {MAX_TEXTS} are read")),
+        false => Ok((start..bytes.len(), texts)),
+    }
+}
+
+/// How many bytes of the data that follow its offset an entry has. `None` if there are fewer.
+fn claimed(data: &[u8], kind: usize, count: usize) -> Option<usize> {
+    let width = match kind {
+        kind::NULL => 0,
+        kind::INT16 => 2,
+        kind::INT32 => 4,
+        kind::INT64 => 8,
+        kind::TEXT | kind::TEXTS | kind::TRANSLATED_TEXTS => {
+            // Each ends with a NUL.
+            let count = if kind == kind::TEXT { 1 } else { count };
+            let mut ends = data.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(at, _)| at + 1);
+            return if count == 0 { Some(0) } else { ends.nth(count - 1) };
+        }
+        kind::CHAR | kind::INT8 | kind::BINARY => 1,
+        _ => return None,
+    };
+    count.checked_mul(width).filter(|length| *length <= data.len())
 }
 
 fn take(reader: &mut impl Read, length: usize, bytes: &mut Vec<u8>, part: &str) -> std::result::Result<(), String> {

@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
             rule: "every package has an RSA signature over its header with SHA-256 or better, all by the given key",
             why: "yum refuses the package: unsigned payload shows at apply only, after the precheck said ok",
             remedy: "Build the pack again with its key: the builder signs every package",
-            source: "yum 3.4.3, yum/rpmtrans.py and rpmUtils/miscutils.py (checkSig); rpm 4.11, lib/rpmchecksig.c",
+            source: "yum 3.4.3, rpmUtils/miscutils.py (checkSig); rpm 4.11, lib/rpmchecksig.c",
             ..RPM
         },
         holds: signed,

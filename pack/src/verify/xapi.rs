@@ -292,8 +292,7 @@ pub(super) fn label<'s>(subject: &'s Subject<'_>) -> Result<&'s str, Obstacle> {
 pub(super) fn is_hotfix(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("XS") else { return false };
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let Some((release, rest)) = rest.split_at_checked(2).filter(|(release, _)| digits(release)) else { return false };
-    debug_assert_eq!(release.len(), 2);
+    let Some((_, rest)) = rest.split_at_checked(2).filter(|(release, _)| digits(release)) else { return false };
     match rest.strip_prefix('E') {
         None => rest.is_empty(),
         Some(number) => {

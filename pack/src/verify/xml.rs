@@ -60,7 +60,7 @@ impl Document {
     pub(super) fn parse(bytes: &[u8]) -> Result<Document, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
         if let Some(c) = text.chars().find(|c| !is_legal(*c)) {
-            return Err(format!("has the character {:?}, which XML cannot carry", c));
+            return Err(format!("has the character {c:?}, which XML cannot carry"));
         }
         let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
         reader.config_mut().enable_all_checks(true);

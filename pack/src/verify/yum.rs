@@ -108,7 +108,7 @@ pub(super) const RULES: &[Rule] = &[
             rule: "control-<label> requires at most one capability of the host",
             why: "if two are missing XAPI puts their texts together in a wrong-version error that nobody understands",
             remedy: "Leave one entry in [host] of spec/pack.toml",
-            source: "xen-api, scripts/extensions/pool_update.precheck (parse_precheck_failure)",
+            source: "xen-api, scripts/extensions/pool_update.precheck",
             ..YUM
         },
         holds: one_host_capability,
@@ -226,7 +226,7 @@ fn packages(subject: &Subject<'_>) -> Found {
     for listed in primary {
         match listed.hrefs.as_slice() {
             [href] if !there.contains(href.as_str()) => {
-                problems.push(format!("primary lists {href}, which is not there"))
+                problems.push(format!("primary lists {href}, which is not there"));
             }
             [] => problems.push(format!("primary does not say where {} is", listed.name)),
             _ => {}

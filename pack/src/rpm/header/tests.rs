@@ -57,6 +57,20 @@ fn a_header_that_claims_more_than_rpm_reads_is_refused() {
 }
 
 #[test]
+fn entries_that_share_their_data_are_refused() {
+    let mut bytes = bytes_of(fixture::sample());
+    let start = usize::try_from(read(bytes.clone()).unwrap().header_offset()).unwrap();
+    // The second entry of the main header, made the longest that its data allow.
+    let length = u32::from_be_bytes(bytes[start + 12..start + 16].try_into().unwrap());
+    let entry = start + 16 + 16;
+    bytes[entry + 4..entry + 8].copy_from_slice(&7_u32.to_be_bytes());
+    bytes[entry + 8..entry + 12].copy_from_slice(&0_u32.to_be_bytes());
+    bytes[entry + 12..entry + 16].copy_from_slice(&length.to_be_bytes());
+    let error = read(bytes).unwrap_err().to_string();
+    assert!(error.contains("shares data with another"), "{error}");
+}
+
+#[test]
 fn sizes_that_cannot_be_do_not_overflow() {
     assert_eq!([0, 1, 4, 5].map(super::padded), [0, 4, 4, 8]);
     assert_eq!(super::padded(u64::MAX), u64::MAX - 3);

@@ -230,7 +230,7 @@ fn copy(files: &mut Files, from: &str, to: &str) {
     files.insert(to.into(), files[from].clone());
 }
 
-fn store(wanted: &'static str, content: &'static [u8]) -> Box<dyn Fn(&str, &mut Vec<u8>)> {
+fn store(wanted: &'static str, content: &'static [u8]) -> EditFile {
     Box::new(move |name, stored| {
         if name == wanted {
             *stored = content.to_vec();
@@ -238,7 +238,7 @@ fn store(wanted: &'static str, content: &'static [u8]) -> Box<dyn Fn(&str, &mut 
     })
 }
 
-fn package(wanted: &'static str, change: fn(&mut [u8])) -> Box<dyn Fn(&str, &mut Vec<u8>)> {
+fn package(wanted: &'static str, change: fn(&mut [u8])) -> EditFile {
     Box::new(move |path, bytes| {
         if path == wanted {
             change(bytes);
@@ -256,7 +256,7 @@ fn release(version: &str, uuid: &str) -> String {
     format!("[[release]]\nversion = \"{version}\"\nuuid = \"{uuid}\"\ndate = \"2025-01-01\"\n")
 }
 
-fn sign(path: &'static str, key: &'static SoftwareKey, time: u32) -> Box<dyn Fn(&mut Files)> {
+fn sign(path: &'static str, key: &'static SoftwareKey, time: u32) -> EditAll<Files> {
     Box::new(move |files| {
         let signature = key.sign(&[&files[path]], time).unwrap().remove(0);
         files.insert(format!("{path}.asc"), signature.armored().into_bytes());

@@ -43,8 +43,10 @@ fn key(name: &str) -> SoftwareKey {
 /// The files of an image, by path.
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
-/// A change of something that was made.
-type Edit<T> = Box<dyn Fn(T) -> T>;
+/// A change of text, of a named file's content, and of everything.
+type Edit = Box<dyn Fn(String) -> String>;
+pub(super) type EditFile = Box<dyn Fn(&str, &mut Vec<u8>)>;
+pub(super) type EditAll<T> = Box<dyn Fn(&mut T)>;
 
 /// A pack to be made.
 pub(super) struct Plan {
@@ -58,15 +60,15 @@ pub(super) struct Plan {
     pub(super) control: PackageBuilder,
     pub(super) package_key: &'static SoftwareKey,
     /// Of every signed package, before it is listed.
-    pub(super) package: Box<dyn Fn(&str, &mut Vec<u8>)>,
-    pub(super) comps: Edit<String>,
-    pub(super) primary: Edit<String>,
+    pub(super) package: EditFile,
+    pub(super) comps: Edit,
+    pub(super) primary: Edit,
     /// Of every file of metadata as it is stored, before `repomd.xml` lists it.
-    pub(super) stored: Box<dyn Fn(&str, &mut Vec<u8>)>,
-    pub(super) repomd: Edit<String>,
+    pub(super) stored: EditFile,
+    pub(super) repomd: Edit,
     /// Of all files, when everything is signed.
-    pub(super) files: Box<dyn Fn(&mut Files)>,
-    pub(super) image: Box<dyn Fn(&mut Vec<u8>)>,
+    pub(super) files: EditAll<Files>,
+    pub(super) image: EditAll<Vec<u8>>,
     pub(super) file_name: String,
     pub(super) key: Option<(String, Vec<u8>)>,
     /// A file that lies beside the image.
