@@ -19,7 +19,7 @@ pub(crate) const CASES: &[Case] = &[
     case("gpg-key", "given key is empty", |t| t.key = Some(Err(Vec::new()))),
     case("gpg-key", "given keys are two", |t| t.key = Some(Err([public_key("rsa4096").as_slice(), public_key("encryption-subkey").as_slice()].concat()))),
     case("gpg-key", "given key has expired", |t| t.key = Some(Ok("expired".into()))),
-    case("gpg-update-xml", "update.xml was changed after it was signed", |t| t.recipe.when_staged(|tree| in_file(&tree.join("update.xml"), "hello", "hallo"))),
+    case("gpg-update-xml", "update.xml was changed after it was signed", |t| t.recipe.when_staged(|tree| in_file(&tree.join("update.xml"), "goodbye", "good-bye"))),
     case("gpg-update-xml", "update.xml got a line after it was signed", |t| t.recipe.when_staged(|tree| bytes(&tree.join("update.xml"), |b| b.push(b'\n')))),
     case("gpg-update-xml", "update.xml is signed by another key", |t| signs(&mut t.recipe, "update.xml", "encryption-subkey", &DETACHED)),
     case("gpg-update-xml", "update.xml is signed with Ed25519", |t| signs(&mut t.recipe, "update.xml", "ed25519", &DETACHED)),
@@ -44,8 +44,9 @@ pub(crate) const CASES: &[Case] = &[
     case("gpg-key-file", "public key beside the image is another", |t| t.recipe.when_imaged(|image| fs::write(beside(image), public_key("encryption-subkey").as_slice()).unwrap())),
     case("gpg-key-file", "public key beside the image has another name", |t| t.recipe.when_imaged(|image| fs::rename(beside(image), image.with_file_name("key.asc")).unwrap())),
     case("gpg-key-file", "public key beside the image is a folder", |t| t.recipe.when_imaged(|image| {
-        fs::remove_file(beside(image)).unwrap();
-        fs::create_dir(beside(image)).unwrap();
+        let key = beside(image);
+        fs::remove_file(&key).unwrap();
+        fs::create_dir(key).unwrap();
     })),
 ];
 

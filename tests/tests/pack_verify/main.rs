@@ -108,14 +108,22 @@ fn surprises(wanted: &[&str], verification: &Verification) -> Vec<String> {
             failed.iter().map(|verdict| format!("{}: {:?}", verdict.check.id, verdict.outcome)).collect();
         surprises.push(format!("wanted {wanted:?}, failed {found:#?}"));
     }
-    for verdict in verification.not_checked() {
-        let Outcome::NotChecked(why) = &verdict.outcome else { continue };
-        // What is not checked must be so because of what failed.
-        if !wanted.iter().any(|id| *why == format!("needs {id}")) {
-            surprises.push(format!("{} is not checked: {why}", verdict.check.id));
-        }
+    // What is not checked must be so because of what failed, if not at once then by way of others.
+    let mut explained: BTreeSet<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
+    let mut left: Vec<&Verdict> = verification.not_checked().collect();
+    while let Some(at) = left.iter().position(|verdict| needs(verdict).is_some_and(|id| explained.contains(id))) {
+        explained.insert(left.swap_remove(at).check.id.to_owned());
     }
+    surprises.extend(left.iter().map(|verdict| format!("{} is not checked: {:?}", verdict.check.id, verdict.outcome)));
     surprises
+}
+
+/// The check that another one could not be made without.
+fn needs(verdict: &Verdict) -> Option<&str> {
+    match &verdict.outcome {
+        Outcome::NotChecked(why) => why.strip_prefix("needs "),
+        _ => None,
+    }
 }
 
 /// Does something with each of several things, on both processors.

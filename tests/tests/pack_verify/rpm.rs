@@ -18,10 +18,6 @@ pub(crate) const CASES: &[Case] = &[
     case("rpm-features", "payload has a rich dependency", |t| tag(&mut t.recipe, Payload, "Requires: (bash or dash)")),
     case("rpm-features", "payload requires a version with '^'", |t| tag(&mut t.recipe, Payload, "Requires: other >= 1^git")),
     case("rpm-features", "payload has a file trigger", |t| section(&mut t.recipe, Payload, "%transfiletriggerin -- /usr/lib\n:")),
-    case("rpm-features", "payload is for another architecture", |t| {
-        let architecture = if t.xscontainer { "BuildArch: x86_64" } else { "BuildArch: noarch" };
-        spec(&mut t.recipe, Payload, architecture, "BuildArch: i686");
-    }),
     case("rpm-features", "payload needs large files", |t| tag(&mut t.recipe, Payload, "Requires: rpmlib(LargeFiles) <= 4.12.0-1")),
     case("rpm-signed", "payload is not signed", |t| t.recipe.package(Payload).signer = None),
     case("rpm-signed", "control package is not signed", |t| t.recipe.package(Control).signer = None),
