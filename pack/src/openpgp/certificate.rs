@@ -24,6 +24,15 @@ impl Certificate {
     /// # Errors
     /// [`Error`] of class `Key` if it is not exactly one key, or one that a host would refuse.
     pub fn parse(armored: &str, name: &str, now: u64) -> Result<Certificate> {
+        // gpg imports every block of a file, not just the first.
+        let blocks = armored.matches("-----BEGIN PGP PUBLIC KEY BLOCK-----").count();
+        if blocks > 1 {
+            return Err(Error::key(
+                name,
+                format!("has {blocks} blocks of keys"),
+                "Export one key by its full fingerprint",
+            ));
+        }
         let keys = SignedPublicKey::from_armor_many(armored.as_bytes())
             .and_then(|(keys, _)| keys.collect::<pgp::errors::Result<Vec<_>>>())
             .map_err(|_| {

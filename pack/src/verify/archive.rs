@@ -1,7 +1,7 @@
 //! The files that a small package carries.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::unpack::{self, Bounded, Compression};
 use crate::rpm::Rpm;
@@ -11,6 +11,16 @@ pub(super) const MAX_UNPACKED: u64 = 1 << 20;
 /// Most members that are looked at.
 const MAX_MEMBERS: usize = 10_000;
 
+/// What rpm takes for gzip: it reads through zlib, which gives what is not compressed as it is. Without a tag rpm means
+/// gzip, and rpmbuild writes none for a payload that is not compressed (`w.ufdio`).
+fn gzip_or_plain<'a>(packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let mut packed = BufReader::new(packed);
+    match Compression::of(packed.fill_buf()?) {
+        Compression::Gzip => Compression::Gzip.reader(packed),
+        _ => Compression::None.reader(packed),
+    }
+}
+
 /// The regular files of a package's payload by absolute path.
 ///
 /// # Errors
@@ -19,7 +29,7 @@ pub(super) fn contents(rpm: &Rpm) -> io::Result<BTreeMap<String, Vec<u8>>> {
     let packed = rpm.source().read_from(rpm.payload_offset());
     let stream = match rpm.payload_compressor() {
         "lzma" => unpack::lzma(packed)?,
-        "gzip" => Compression::Gzip.reader(packed)?,
+        "gzip" => gzip_or_plain(packed)?,
         "bzip2" => Compression::Bzip2.reader(packed)?,
         "xz" => Compression::Xz.reader(packed)?,
         "none" | "identity" => Compression::None.reader(packed)?,

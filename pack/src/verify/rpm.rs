@@ -180,7 +180,8 @@ pub(super) fn interpreter_of(script: &[u8]) -> Result<String, String> {
     let line = script.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_prefix(b"#!").ok_or("does not begin with #!")?;
     let line = String::from_utf8_lossy(line);
-    let mut words = line.split_whitespace();
+    // Blanks and tabs only: the kernel takes a carriage return for a part of the name.
+    let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let program = words.next().unwrap_or_default();
     let known = match (program, words.next()) {
         ("/usr/bin/env", Some(name)) => INTERPRETERS.iter().any(|known| known.rsplit('/').next() == Some(name)),
@@ -188,7 +189,7 @@ pub(super) fn interpreter_of(script: &[u8]) -> Result<String, String> {
     };
     match known {
         true => Ok(line.trim().to_owned()),
-        false => Err(format!("has the interpreter {:?}, which dom0 does not have", line.trim())),
+        false => Err(format!("has the interpreter {:?}, which dom0 does not have", line.trim_matches([' ', '\t']))),
     }
 }
 

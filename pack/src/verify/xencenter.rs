@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use medium::iso9660::Entry;
+use medium::iso9660::{Entry, Kind};
 
 use super::subject::{Subject, file_name};
 use super::{Found, Obstacle, Rule, xapi, xen_orchestra};
@@ -133,6 +133,9 @@ fn joliet(subject: &Subject<'_>) -> Found {
             problems.push(format!("{path} has another content by its Joliet name"));
         }
     }
+    // Joliet has no links: what Linux sees as one is there as a file, with the content that it leads to.
+    let links = subject.image.rock_ridge().unwrap_or_default().iter().filter(|entry| entry.kind == Kind::Special);
+    links.for_each(|link| _ = joliet.remove(link.path.as_str()));
     problems.extend(joliet.keys().map(|path| format!("{path} is there by its Joliet name only")));
     Ok(Outcome::of(problems, format!("{} files", entries.iter().filter(|entry| entry.is_file()).count())))
 }
@@ -196,11 +199,17 @@ fn text(subject: &Subject<'_>) -> Found {
         if length > limit {
             problems.push(format!("{what} has {length} characters"));
         }
-        if let Some(c) = text.chars().find(|c| c.is_control()) {
+        if let Some(c) = text.chars().find(|c| !is_printable(*c)) {
             problems.push(format!("{what} has the character {c:?}"));
         }
     }
     Ok(Outcome::of(problems, "printable"))
+}
+
+/// Whether a character shows as itself: not those that control, are not seen, or turn the direction of a line.
+fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 fn label(subject: &Subject<'_>) -> Found {

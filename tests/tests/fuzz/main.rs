@@ -1,0 +1,89 @@
+//! Everything that reads a pack, given valid input with random changes: it may refuse it in any way but by panicking or
+//! by never answering.
+//!
+//! Each reader has `LAB_FUZZ_SECONDS` seconds (10). A failure names the seed, which `LAB_FUZZ_SEED` repeats, and saves
+//! the input in `target/fuzz`.
+#![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
+
+mod mutate;
+mod readers;
+
+use std::env;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use mutate::{Shape, mutate};
+
+/// How long a reader may be silent before it is taken for hanging. Far above what any input takes on a busy machine.
+const HANG_GUARD: Duration = Duration::from_secs(60);
+
+/// Something that reads bytes.
+type Read = Box<dyn Fn(&[u8]) + Send>;
+
+/// What became of an input.
+enum Event {
+    /// It is about to be read.
+    Given(Arc<Vec<u8>>),
+    Panicked,
+}
+
+/// Feeds a reader with changed seeds for the time that is set.
+fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
+    let number = |variable: &str| env::var(variable).ok().and_then(|text| text.parse::<u64>().ok());
+    let seed = number("LAB_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
+    let time = Duration::from_secs(number("LAB_FUZZ_SECONDS").unwrap_or(10));
+    println!("{name}: LAB_FUZZ_SEED={seed}");
+    let (events, happened) = channel();
+    let reader = std::thread::spawn(move || {
+        let mut rng = Rng::with_seed(seed);
+        let (begun, mut inputs) = (Instant::now(), 0_u64);
+        // The seeds themselves are inputs, too.
+        for input in seeds.iter().cloned() {
+            give(&read, &events, input);
+        }
+        while begun.elapsed() < time {
+            let base = &seeds[rng.usize(..seeds.len())];
+            give(&read, &events, mutate(&mut rng, shape, base, &seeds));
+            inputs += 1;
+        }
+        inputs
+    });
+    let mut last = Arc::default();
+    loop {
+        match happened.recv_timeout(HANG_GUARD) {
+            Ok(Event::Given(input)) => last = input,
+            Ok(Event::Panicked) => panic!("{name} panics on {}; LAB_FUZZ_SEED={seed}", save(name, &last).display()),
+            Err(RecvTimeoutError::Timeout) => {
+                panic!("{name} does not answer to {}; LAB_FUZZ_SEED={seed}", save(name, &last).display())
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let inputs = reader.join().expect("every panic of a reader is caught");
+    println!("{name}: {inputs} inputs");
+    assert!(inputs > 0, "{name} was given nothing");
+}
+
+fn give(read: &Read, events: &std::sync::mpsc::Sender<Event>, input: Vec<u8>) {
+    let input = Arc::new(input);
+    // Nobody listens any more only if an earlier input failed.
+    let _ = events.send(Event::Given(Arc::clone(&input)));
+    if catch_unwind(AssertUnwindSafe(|| read(&input))).is_err() {
+        let _ = events.send(Event::Panicked);
+    }
+}
+
+fn save(name: &str, input: &[u8]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("fuzz");
+    fs::create_dir_all(&folder).unwrap();
+    let file =
+        folder.join(format!("{name}-{:08x}", input.iter().fold(7_u32, |sum, b| sum.wrapping_mul(31) ^ u32::from(*b))));
+    fs::write(&file, input).unwrap();
+    file
+}

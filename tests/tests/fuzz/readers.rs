@@ -1,0 +1,107 @@
+//! What reads packs, each with valid input to begin with.
+
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+use std::sync::LazyLock;
+use std::{fs, io};
+
+use lab::foreign::{ForeignPack, Recipe};
+use lab::packs;
+use medium::iso9660::{Image, Naming, Tree, UnixSeconds, Volume, Writer};
+use pack::dom0::package::Package;
+use pack::openpgp::{Certificate, Signature};
+use pack::rpm::{Rpm, Source, el7};
+use pack::update::{GROUP, UpdateDocument, group_packages};
+
+use super::{Shape, fuzz};
+
+/// By other people's tools.
+static PACK: LazyLock<ForeignPack> = LazyLock::new(|| Recipe::general().make());
+
+/// Most bytes of an image's files that are read: damaged ones overlap.
+const MAX_CONTENT: u64 = 16 << 20;
+
+fn files(folder: &Path) -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+#[test]
+fn image() {
+    let seeds = vec![fs::read(&PACK.image).unwrap(), own_image()];
+    let read = |bytes: &[u8]| {
+        let Ok(mut image) = Image::open(Cursor::new(bytes)) else { return };
+        for naming in [Naming::RockRidge, Naming::Joliet, Naming::Plain] {
+            let mut left = MAX_CONTENT;
+            for entry in image.entries(naming).unwrap_or_default() {
+                let Ok(content) = image.read(&entry) else { continue };
+                left -= io::copy(&mut content.take(left), &mut io::sink()).unwrap_or(0);
+            }
+        }
+    };
+    fuzz("image", Shape::Binary, seeds, Box::new(read));
+}
+
+/// A small image by this project's writer, with nested folders and names of every length.
+fn own_image() -> Vec<u8> {
+    let long = format!("a/b/c/{}", "n".repeat(100));
+    let paths = ["update.xml", "repodata/repomd.xml", &long];
+    let tree = Tree::new(paths.map(|path| (path, 0o644))).unwrap();
+    let volume =
+        Volume { id: "seed", application: "", publisher: "", modified: UnixSeconds::new(1_700_000_000).unwrap() };
+    let mut writer = Writer::new(Cursor::new(Vec::new()), &volume, tree).unwrap();
+    for path in paths {
+        writer.write(path, path.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+#[test]
+fn package() {
+    let read = |bytes: &[u8]| {
+        let Ok(rpm) = Rpm::read(Source::memory("fuzzed.rpm", bytes.to_vec())) else { return };
+        let _ = (el7::check(&rpm), Package::of(&rpm), rpm.archive_size(), rpm.installed_size());
+        let _ = (rpm.nevra(), rpm.file_name(), rpm.content_length());
+    };
+    fuzz("package", Shape::Binary, files(&PACK.tree.join("Packages")), Box::new(read));
+}
+
+#[test]
+fn update_document() {
+    let read = |bytes: &[u8]| drop(UpdateDocument::parse(bytes));
+    fuzz("update-document", Shape::Xml, vec![fs::read(PACK.tree.join("update.xml")).unwrap()], Box::new(read));
+}
+
+#[test]
+fn comps() {
+    let read = |bytes: &[u8]| drop(group_packages(bytes, GROUP));
+    fuzz("comps", Shape::Xml, vec![fs::read(PACK.tree.join("repodata/comps.xml")).unwrap()], Box::new(read));
+}
+
+#[test]
+fn certificate() {
+    let names = ["rsa4096-public", "ed25519", "encryption-subkey", "certified-by-others", "signing-subkey", "expired"];
+    let seeds = names.iter().map(|name| fs::read(packs::key_file(name)).unwrap()).collect();
+    let read = |bytes: &[u8]| {
+        let Ok(certificate) = Certificate::parse(&String::from_utf8_lossy(bytes), "fuzzed", packs::EPOCH.into()) else {
+            return;
+        };
+        let _ = (certificate.user_id(), certificate.expires(), certificate.fingerprint(), certificate.armored());
+    };
+    fuzz("certificate", Shape::Binary, seeds, Box::new(read));
+}
+
+#[test]
+fn signature() {
+    let key = fs::read_to_string(packs::key_file("rsa4096-public")).unwrap();
+    let key = Certificate::parse(&key, "rsa4096", packs::EPOCH.into()).unwrap();
+    let message = fs::read(PACK.tree.join("update.xml")).unwrap();
+    let armored = fs::read(PACK.tree.join("update.xml.asc")).unwrap();
+    let bare = Signature::parse(&armored).unwrap().packet();
+    let read = move |bytes: &[u8]| {
+        let Some(signature) = Signature::parse(bytes) else { return };
+        let _ = (key.verifies(&message, &signature), signature.packet(), signature.armored());
+    };
+    fuzz("signature", Shape::Binary, vec![armored, bare], Box::new(read));
+}

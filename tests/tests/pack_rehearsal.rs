@@ -1,0 +1,1 @@
+//! The rehearsal does what real rpm and dnf do.
