@@ -48,7 +48,7 @@ use std::path::{Component, Path};
 use flate2::read::GzDecoder;
 use uuid::Uuid;
 
-use crate::dom0::package::Package;
+use crate::rpm::package::Package;
 use crate::{Error, Result};
 
 /// The bytes of a capture, unpacked.

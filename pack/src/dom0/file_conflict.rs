@@ -102,8 +102,8 @@ fn shareable(a: &PackagedFile, b: &PackagedFile) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::dom0::database::Installed;
-    use crate::dom0::package::Config;
     use crate::dom0::solve::{Repository, install};
+    use crate::rpm::package::Config;
 
     fn file(path: &str, mode: u32, kind: FileKind) -> PackagedFile {
         PackagedFile { path: path.into(), mode, user: "root".into(), group: "root".into(), kind, config: Config::No }

@@ -25,7 +25,7 @@ use crate::rpm::scriptlet::{Moment, Scriptlet};
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 /// A host in a folder.
-pub struct Host {
+pub(super) struct Host {
     pub root: Arc<Root>,
     /// What is installed.
     pub packages: Vec<Installed>,
@@ -69,7 +69,7 @@ const HOST_UUID: &str = "0c0ffee0-0000-4000-8000-000000000001";
 
 /// An installed package.
 #[derive(Debug, Clone)]
-pub struct Installed {
+pub(super) struct Installed {
     pub package: Arc<Package>,
     /// Whether the package's list of files is known.
     pub files_known: bool,
@@ -340,12 +340,12 @@ impl Host {
     }
 
     /// Whether a systemd runs.
-    pub fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> Stage {
         self.services.stage
     }
 
     /// The installed package of a name; the newest, should there be several.
-    pub fn installed(&self, name: &str) -> Option<&Installed> {
+    pub(super) fn installed(&self, name: &str) -> Option<&Installed> {
         let of_name = self.packages.iter().filter(|installed| installed.package.name == name);
         of_name.max_by(|a, b| a.package.evr.compare(&b.package.evr))
     }

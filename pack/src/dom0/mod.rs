@@ -6,27 +6,27 @@
 //! Knows no network and no real host. What a capture does not know is never taken for good.
 
 pub mod capture;
-mod confine;
+pub mod confine;
 pub mod database;
 mod erase;
-mod file_conflict;
+pub mod file_conflict;
 mod host;
-mod order;
+pub mod order;
 pub mod original;
-pub mod package;
-mod package_set;
-mod plan;
+pub use crate::rpm::package;
+pub mod package_set;
+pub mod plan;
 mod programs;
-mod refusal;
+pub mod refusal;
 mod rehearsal;
-mod root;
+pub mod root;
 mod sequence;
 mod services;
-mod solve;
+pub mod solve;
 mod supply;
 mod toolstack;
 mod transaction;
-mod xapi_error;
+pub mod xapi_error;
 
 pub use host::{Ended, Run};
 pub use rehearsal::{Landing, Played, Rehearsal, Rehearsed, Subject, checks, rehearse};

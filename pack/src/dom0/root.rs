@@ -152,6 +152,19 @@ impl Root {
         Ok(rustix::fs::linkat(&from, existing, &to, name, AtFlags::empty())?)
     }
 
+    /// Makes a file of the build machine appear under a name, without copying it, in place of any file or link of that
+    /// name. From then on it belongs to the root's owner, with this mode.
+    ///
+    /// # Errors
+    /// Those of link(2), as when the file is on another file system.
+    pub fn adopt(&self, path: impl AsRef<Path>, mode: u32, file: &Path) -> io::Result<()> {
+        let (parent, name) = self.locate_named(path.as_ref())?;
+        unlink_if_there(&parent, name)?;
+        rustix::fs::linkat(rustix::fs::CWD, file, &parent, name, AtFlags::empty())?;
+        self.give(&parent, name)?;
+        Ok(rustix::fs::chmodat(&parent, name, permissions(mode), AtFlags::empty())?)
+    }
+
     /// Renames a file, link or folder, in place of any file or link that has the new name.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// Whether there is a systemd that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(super) enum Stage {
     /// A running host with its toolstack up.
     Running,
     /// The chroot in which the host installer puts packages: units are enabled, nothing is started.
@@ -25,42 +25,42 @@ pub enum Stage {
 
 /// What runs on a host, and what happened to it.
 #[derive(Debug, Clone)]
-pub struct Services {
+pub(super) struct Services {
     pub stage: Stage,
     running: BTreeMap<String, Lifetimes>,
 }
 
 /// How often a unit was started and restarted so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lifetimes {
+pub(super) struct Lifetimes {
     pub active: bool,
     pub starts: u32,
     pub restarts: u32,
 }
 
 /// What a call of `systemctl` comes to: an exit code and what it prints.
-pub type Answer = (u8, String);
+pub(super) type Answer = (u8, String);
 
 impl Services {
     /// Services of a host on which the toolstack is up, or of one that is being installed.
-    pub fn new(stage: Stage) -> Services {
+    pub(super) fn new(stage: Stage) -> Services {
         let xapi = Lifetimes { active: stage == Stage::Running, ..Lifetimes::default() };
         Services { stage, running: BTreeMap::from([("xapi.service".to_owned(), xapi)]) }
     }
 
     /// What happened to a unit so far.
-    pub fn lifetimes(&self, unit: &str) -> Lifetimes {
+    pub(super) fn lifetimes(&self, unit: &str) -> Lifetimes {
         self.running.get(unit).copied().unwrap_or_default()
     }
 
     /// Units other than the toolstack that were started or restarted, with how often.
-    pub fn touched(&self) -> impl Iterator<Item = (&str, Lifetimes)> {
+    pub(super) fn touched(&self) -> impl Iterator<Item = (&str, Lifetimes)> {
         let touched = self.running.iter().filter(|(_, l)| l.starts + l.restarts > 0);
         touched.map(|(unit, lifetimes)| (unit.as_str(), *lifetimes))
     }
 
     /// The host boots: what is enabled runs.
-    pub fn boot(&mut self, root: &Root) {
+    pub(super) fn boot(&mut self, root: &Root) {
         *self = Services::new(Stage::Running);
         for unit in enabled_units(root) {
             self.running.insert(unit, Lifetimes { active: true, ..Lifetimes::default() });
@@ -71,7 +71,7 @@ impl Services {
     ///
     /// # Errors
     /// A call whose effect is not known here.
-    pub fn systemctl(&mut self, root: &Root, arguments: &[String]) -> Result<Answer, String> {
+    pub(super) fn systemctl(&mut self, root: &Root, arguments: &[String]) -> Result<Answer, String> {
         let mut quiet = false;
         let mut now = false;
         let mut words = Vec::new();
@@ -166,7 +166,7 @@ impl Services {
 }
 
 /// Whether a unit is enabled.
-pub fn is_enabled(root: &Root, unit: &str) -> bool {
+pub(super) fn is_enabled(root: &Root, unit: &str) -> bool {
     !links(root, unit).is_empty()
 }
 

@@ -24,7 +24,7 @@ const MAX_TEXT: u64 = 1 << 20;
 
 /// A package with everything that its installation needs.
 #[derive(Debug)]
-pub struct Supplied {
+pub(super) struct Supplied {
     pub package: Package,
     pub scriptlets: Vec<Scriptlet>,
     /// Whether it has scriptlets for when other packages come and go, which are not rehearsed.
@@ -38,7 +38,7 @@ pub struct Supplied {
 
 /// The packages of a pack, unpacked in a folder that goes away with this.
 #[derive(Debug)]
-pub struct Supply {
+pub(super) struct Supply {
     folder: Arc<TempDir>,
     pub packages: Vec<Arc<Supplied>>,
 }
@@ -48,7 +48,7 @@ impl Supply {
     ///
     /// # Errors
     /// What cannot be unpacked and why.
-    pub fn unpack(packages: &[Rpm]) -> Result<Supply, String> {
+    pub(super) fn unpack(packages: &[Rpm]) -> Result<Supply, String> {
         let folder = tempfile::Builder::new().prefix("rehearsal-").tempdir().map_err(|e| e.to_string())?;
         let mut left = MAX_UNPACKED;
         let mut supplied = Vec::new();
@@ -62,7 +62,7 @@ impl Supply {
     }
 
     /// The package of a name.
-    pub fn package(&self, name: &str) -> Option<&Arc<Supplied>> {
+    pub(super) fn package(&self, name: &str) -> Option<&Arc<Supplied>> {
         self.packages.iter().find(|supplied| supplied.package.name == name)
     }
 
@@ -70,7 +70,7 @@ impl Supply {
     ///
     /// # Errors
     /// The stamp cannot be written.
-    pub fn earlier(&self, uuid: &str, earlier_uuid: &str) -> Result<Supply, String> {
+    pub(super) fn earlier(&self, uuid: &str, earlier_uuid: &str) -> Result<Supply, String> {
         let versions: Vec<(String, Evr)> =
             self.packages.iter().map(|s| (s.package.name.clone(), s.package.evr.clone())).collect();
         let mut packages = Vec::new();
@@ -119,12 +119,12 @@ impl Supplied {
     }
 
     /// The scriptlet of a moment.
-    pub fn scriptlet(&self, moment: Moment) -> Option<&Scriptlet> {
+    pub(super) fn scriptlet(&self, moment: Moment) -> Option<&Scriptlet> {
         self.scriptlets.iter().find(|scriptlet| scriptlet.moment == moment)
     }
 
     /// Where the content of a file lies on the build machine.
-    pub fn content(&self, index: usize) -> Option<&Path> {
+    pub(super) fn content(&self, index: usize) -> Option<&Path> {
         self.content.get(index).and_then(Option::as_deref)
     }
 

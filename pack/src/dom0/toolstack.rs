@@ -10,7 +10,7 @@ use super::root::Root;
 use super::xapi_error::XapiError;
 
 /// The stamps of applied updates, one file each, named by uuid.
-pub const APPLIED: &str = "/var/update/applied";
+pub(super) const APPLIED: &str = "/var/update/applied";
 /// Stamps are a few hundred bytes.
 const MAX_STAMP: u64 = 1 << 20;
 
@@ -97,7 +97,7 @@ fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
 
 /// An update that XAPI knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Update {
+pub(super) struct Update {
     pub uuid: String,
     pub label: String,
     /// Whether the image is still there.
@@ -108,7 +108,7 @@ pub struct Update {
 
 /// XAPI's records, of a pool of one host.
 #[derive(Debug, Clone)]
-pub struct Toolstack {
+pub(super) struct Toolstack {
     pub host_uuid: String,
     pub updates: Vec<Update>,
     /// Why the last look at the stamps failed, if it did.
@@ -117,12 +117,12 @@ pub struct Toolstack {
 
 impl Toolstack {
     /// The records of a host on which nothing was applied yet.
-    pub fn new(host_uuid: &str) -> Toolstack {
+    pub(super) fn new(host_uuid: &str) -> Toolstack {
         Toolstack { host_uuid: host_uuid.into(), updates: Vec::new(), resync_failure: None }
     }
 
     /// Reads the stamps: from now on they are what this host has. One that cannot be read spoils all.
-    pub fn resync(&mut self, root: &Root) {
+    pub(super) fn resync(&mut self, root: &Root) {
         let names = root.names(APPLIED);
         let mut stamps = Vec::new();
         for name in names.iter().filter(|name| Uuid::try_parse(name).is_ok()) {
@@ -148,12 +148,12 @@ impl Toolstack {
     }
 
     /// The update of a uuid.
-    pub fn update(&mut self, uuid: &str) -> Option<&mut Update> {
+    pub(super) fn update(&mut self, uuid: &str) -> Option<&mut Update> {
         self.updates.iter_mut().find(|update| update.uuid == uuid)
     }
 
     /// Whether this host counts as having an update.
-    pub fn has(&self, uuid: &str) -> bool {
+    pub(super) fn has(&self, uuid: &str) -> bool {
         self.updates.iter().any(|update| update.uuid == uuid && update.applied)
     }
 
@@ -161,7 +161,7 @@ impl Toolstack {
     ///
     /// # Errors
     /// The error that XAPI raises.
-    pub fn destroy(&mut self, uuid: &str) -> Result<(), XapiError> {
+    pub(super) fn destroy(&mut self, uuid: &str) -> Result<(), XapiError> {
         match self.updates.iter().position(|update| update.uuid == uuid) {
             None => Err(XapiError::UuidInvalid { class: "pool_update".into(), uuid: uuid.into() }),
             Some(index) if self.updates[index].applied => Err(XapiError::UpdateIsApplied),

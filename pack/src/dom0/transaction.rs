@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::host::{Host, Installed};
@@ -20,7 +21,7 @@ const MAX_CONFIGURATION: u64 = 16 << 20;
 ///
 /// # Errors
 /// The host's folder cannot be changed, or a package says something about its files that cannot be done.
-pub fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package]) -> io::Result<()> {
+pub(super) fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package]) -> io::Result<()> {
     let (before, after) = (Counts::of(host), Counts::of(host).with(installs, erases));
     for supplied in installs {
         scriptlet(host, supplied, Moment::PreTrans, after.of_name(&supplied.package.name))?;
@@ -125,11 +126,21 @@ fn land(host: &Host, supplied: &Supplied, older: &[Arc<Supplied>]) -> io::Result
                     return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} has no content", file.path)));
                 };
                 let target = configuration_target(host, file, older)?;
-                root.write(&target, permissions, &mut File::open(content)?)?;
+                put(host, &target, permissions, content)?;
             }
         }
     }
     Ok(())
+}
+
+/// Puts content into a file. What is large is linked: no script of a pack writes into such a file, and if one does, only
+/// other rehearsed hosts see it, which do not look at it.
+fn put(host: &Host, path: &str, mode: u32, content: &Path) -> io::Result<()> {
+    const LARGE: u64 = 16 << 20;
+    if fs::metadata(content)?.len() >= LARGE && host.root.adopt(path, mode, content).is_ok() {
+        return Ok(());
+    }
+    host.root.write(path, mode, &mut File::open(content)?).map(drop)
 }
 
 /// Where a file goes: beside the one that is there if the administrator changed that one and rpm keeps it.

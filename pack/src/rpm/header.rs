@@ -224,34 +224,6 @@ impl Rpm {
             || signature.get_entry_data_as_u64(IndexSignatureTag::RPMSIGTAG_LONGARCHIVESIZE).is_ok()
     }
 
-    /// Every scriptlet and trigger, as spec files name it, with the program that runs it.
-    pub fn scriptlets(&self) -> Vec<(&'static str, String)> {
-        const SCRIPTLETS: [(&str, IndexTag, IndexTag); 10] = [
-            ("%pre", IndexTag::RPMTAG_PREIN, IndexTag::RPMTAG_PREINPROG),
-            ("%post", IndexTag::RPMTAG_POSTIN, IndexTag::RPMTAG_POSTINPROG),
-            ("%preun", IndexTag::RPMTAG_PREUN, IndexTag::RPMTAG_PREUNPROG),
-            ("%postun", IndexTag::RPMTAG_POSTUN, IndexTag::RPMTAG_POSTUNPROG),
-            ("%pretrans", IndexTag::RPMTAG_PRETRANS, IndexTag::RPMTAG_PRETRANSPROG),
-            ("%posttrans", IndexTag::RPMTAG_POSTTRANS, IndexTag::RPMTAG_POSTTRANSPROG),
-            ("%preuntrans", IndexTag::RPMTAG_PREUNTRANS, IndexTag::RPMTAG_PREUNTRANSPROG),
-            ("%postuntrans", IndexTag::RPMTAG_POSTUNTRANS, IndexTag::RPMTAG_POSTUNTRANSPROG),
-            ("%verifyscript", IndexTag::RPMTAG_VERIFYSCRIPT, IndexTag::RPMTAG_VERIFYSCRIPTPROG),
-            ("trigger", IndexTag::RPMTAG_TRIGGERSCRIPTS, IndexTag::RPMTAG_TRIGGERSCRIPTPROG),
-        ];
-        let header = &self.metadata.header;
-        let mut scriptlets = Vec::new();
-        for (name, script, program) in SCRIPTLETS {
-            let programs = header.get_entry_data_as_string_array(program).unwrap_or_default();
-            match programs.as_slice() {
-                [] if header.entry_is_present(script) => scriptlets.push((name, "/bin/sh".to_owned())),
-                // A scriptlet has one program and perhaps arguments, triggers have a program each.
-                [program, ..] if name != "trigger" => scriptlets.push((name, (*program).to_owned())),
-                programs => scriptlets.extend(programs.iter().map(|program| (name, (*program).to_owned()))),
-            }
-        }
-        scriptlets
-    }
-
     /// Bytes that the package's files take when installed.
     pub fn installed_size(&self) -> u64 {
         self.metadata.get_installed_size().unwrap_or(0)

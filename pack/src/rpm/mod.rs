@@ -10,6 +10,7 @@ pub mod el7;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod header;
+pub mod package;
 pub mod payload;
 pub mod scriptlet;
 mod signature;

@@ -75,19 +75,51 @@ pub fn has_triggers(rpm: &Rpm) -> bool {
     rpm.metadata().header.entry_is_present(IndexTag::RPMTAG_TRIGGERNAME)
 }
 
+/// The programs that run scriptlets and triggers, each under the name that spec files have for what it runs.
+pub fn interpreters(rpm: &Rpm) -> Vec<(String, String)> {
+    use IndexTag as T;
+    // Newer than rpm 4.11, or run by `rpm -V` or for other packages only.
+    const OTHERS: [(&str, T, T); 4] = [
+        ("%preuntrans", T::RPMTAG_PREUNTRANS, T::RPMTAG_PREUNTRANSPROG),
+        ("%postuntrans", T::RPMTAG_POSTUNTRANS, T::RPMTAG_POSTUNTRANSPROG),
+        ("%verifyscript", T::RPMTAG_VERIFYSCRIPT, T::RPMTAG_VERIFYSCRIPTPROG),
+        ("trigger", T::RPMTAG_TRIGGERSCRIPTS, T::RPMTAG_TRIGGERSCRIPTPROG),
+    ];
+    let moments = scriptlets(rpm).into_iter().map(|scriptlet| (scriptlet.moment.to_string(), scriptlet.program));
+    let others = OTHERS.into_iter().map(|(name, body, program)| {
+        let programs = program_of(rpm, program);
+        let shell = programs.is_empty() && rpm.metadata().header.entry_is_present(body);
+        (name.to_owned(), if shell { vec![SHELL.to_owned()] } else { programs })
+    });
+    let named = moments.chain(others).flat_map(|(name, program)| {
+        // A scriptlet has one program and perhaps arguments, triggers have a program each.
+        let count = if name == "trigger" { program.len() } else { 1 };
+        program.into_iter().take(count).map(move |program| (name.clone(), program))
+    });
+    named.collect()
+}
+
+/// What runs a scriptlet that names nothing.
+const SHELL: &str = "/bin/sh";
+
+fn program_of(rpm: &Rpm, tag: IndexTag) -> Vec<String> {
+    let header = &rpm.metadata().header;
+    match header.get_entry_data_as_string_array(tag) {
+        Ok(words) => words.into_iter().map(str::to_owned).collect(),
+        Err(_) => header.get_entry_data_as_string(tag).map(str::to_owned).into_iter().collect(),
+    }
+}
+
 fn scriptlet(rpm: &Rpm, moment: Moment) -> Option<Scriptlet> {
+    const EXPAND: u32 = 1;
     let header = &rpm.metadata().header;
     let [body, program, flags] = moment.tags();
     let body = header.get_entry_data_as_string(body).ok().map(str::to_owned);
-    let program = header.get_entry_data_as_string_array(program).map_or_else(
-        |_| header.get_entry_data_as_string(program).map(|one| vec![one.to_owned()]).unwrap_or_default(),
-        |words| words.into_iter().map(str::to_owned).collect(),
-    );
+    let program = program_of(rpm, program);
     if body.is_none() && program.is_empty() {
         return None;
     }
-    let program = if program.is_empty() { vec!["/bin/sh".to_owned()] } else { program };
-    const EXPAND: u32 = 1;
+    let program = if program.is_empty() { vec![SHELL.to_owned()] } else { program };
     let expands = header.get_entry_data_as_u32(flags).is_ok_and(|flags| flags & EXPAND != 0);
     Some(Scriptlet { moment, program, body, expands })
 }

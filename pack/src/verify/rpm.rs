@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::subject::{Package, Subject};
 use super::{Found, Obstacle, Rule, xapi};
 use crate::check::{Check, Outcome, Reader, Set};
-use crate::dom0::package::{Config, Evr, FileKind, PackagedFile};
 use crate::openpgp::Signature;
-use crate::rpm::el7;
+use crate::rpm::package::{Config, Evr, FileKind, PackagedFile};
+use crate::rpm::{el7, scriptlet};
 use crate::spec::Operator;
 
 const RPM: Check = Check { id: "", reader: Reader::Rpm, set: Set::General, rule: "", why: "", remedy: "", source: "" };
@@ -411,7 +411,7 @@ fn interpreters(subject: &Subject<'_>) -> Found {
     let mut problems = Vec::new();
     let mut count = 0;
     for package in &packages {
-        for (scriptlet, program) in package.rpm.scriptlets() {
+        for (scriptlet, program) in scriptlet::interpreters(&package.rpm) {
             count += 1;
             if program != "<lua>" && !INTERPRETERS.contains(&program.as_str()) {
                 problems.push(format!("{}: {scriptlet} is run by {program}", package.path));

@@ -7,7 +7,7 @@ use super::subject::{Package, REPOMD, REPOMD_SIGNATURE, Subject, UPDATE, UPDATE_
 use super::xml::Element;
 use super::{Found, Obstacle, Rule};
 use crate::check::{Check, Outcome, Reader, Set};
-use crate::dom0::package::FileKind;
+use crate::rpm::package::FileKind;
 use crate::spec::{Guidance, rpm_compare};
 
 /// The check without which nothing can be told.

@@ -8,7 +8,7 @@ use super::unpack::Compression;
 use super::xml::Document;
 use super::{Found, Obstacle, Rule, rpm};
 use crate::check::{Check, Outcome, Reader, Set};
-use crate::dom0::package::Dependency;
+use crate::rpm::package::Dependency;
 use crate::spec::Operator;
 
 const YUM: Check = Check { id: "", reader: Reader::Yum, set: Set::General, rule: "", why: "", remedy: "", source: "" };

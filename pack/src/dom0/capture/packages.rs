@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{InstalledPackage, Text};
-use crate::dom0::package::{Config, Dependency, Evr, FileKind, Package, PackagedFile};
+use crate::rpm::package::{Config, Dependency, Evr, FileKind, Package, PackagedFile};
 use crate::spec::Operator;
 
 /// The lines of `packages`; dom0 has about a fifth of that.

@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dom0::package::{Config, Dependency, Evr, FileKind};
+use crate::rpm::package::{Config, Dependency, Evr, FileKind};
 
 const FACTS: &str = "format: 1\nname: 8.2.1\nproduct: XCP-ng 8.2.1\norigin: a test\npackages: all\npresets: all\n\
                      package-manager: yum\ngroups: objects\nfree-bytes: 1000\n";

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::query_format;
 use crate::dom0::erase;
 use crate::dom0::host::{Host, Installed};
-use crate::dom0::package::{Dependency, Package};
 use crate::dom0::services::Answer;
+use crate::rpm::package::{Dependency, Package};
 use crate::spec::Operator;
 
 /// `rpm ARGUMENTS`.
@@ -169,7 +169,7 @@ fn describe(installed: &Installed, call: &Call) -> Result<String, String> {
         Some(format) => query_format::fill(format, &|tag| tag_values(installed, tag))?,
         None if call.list.is_some() => String::new(),
         None => {
-            let evr = crate::dom0::package::Evr { epoch: None, ..package.evr.clone() };
+            let evr = crate::rpm::package::Evr { epoch: None, ..package.evr.clone() };
             format!("{}-{evr}.{}\n", package.name, package.arch)
         }
     };

@@ -8,8 +8,8 @@ use elf::ElfStream;
 use elf::abi::{EM_X86_64, PT_INTERP};
 use elf::endian::AnyEndian;
 
-use crate::dom0::package::Evr;
 use crate::dom0::supply::Supply;
+use crate::rpm::package::Evr;
 
 /// The C library of 8.2 and 8.3.
 const GLIBC: &str = "2.17";

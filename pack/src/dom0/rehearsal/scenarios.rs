@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use crate::dom0::capture::Capture;
 use crate::dom0::host::{Ended, Host, Run};
-use crate::dom0::package::{Config, FileKind};
 use crate::dom0::sequence::{self, Delivery};
 use crate::dom0::services::{self, Stage};
 use crate::dom0::supply::{Supplied, Supply};
 use crate::dom0::toolstack;
 use crate::dom0::xapi_error::XapiError;
+use crate::rpm::package::{Config, FileKind};
 
 /// Everything that scenarios on one host are played with.
 pub(super) struct Scene<'a> {

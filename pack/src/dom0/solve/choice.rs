@@ -2,7 +2,7 @@
 
 use super::transaction::Transaction;
 use crate::dom0::database::Answer;
-use crate::dom0::package::Package;
+use crate::rpm::package::Package;
 
 impl Transaction<'_> {
     /// Which of several packages yum takes: one that upgrades something, the newest of its name and not obsoleted by another

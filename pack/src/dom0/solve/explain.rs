@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::transaction::Transaction;
-use crate::dom0::package::{Dependency, Package};
 use crate::dom0::plan::Replacement;
 use crate::dom0::refusal::{Found, Problem, State, yum_name};
+use crate::rpm::package::{Dependency, Package};
 
 impl Transaction<'_> {
     /// The problem, with what yum finds about it (yum, `output.py`, `format_missing_requires`).

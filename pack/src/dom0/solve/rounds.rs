@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::transaction::Transaction;
 use crate::dom0::database::Answer;
 use crate::dom0::order;
-use crate::dom0::package::{Dependency, Package};
 use crate::dom0::plan::{Member, Note, Plan, Unchecked};
 use crate::dom0::refusal::{Problem, Refusal, yum_name};
 use crate::rpm::el7::RPMLIB;
+use crate::rpm::package::{Dependency, Package};
 use crate::spec::Operator;
 
 /// yum's option `depsolve_loop_limit`.

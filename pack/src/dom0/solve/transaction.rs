@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Repository, any_version};
 use crate::dom0::database::{Answer, Database};
-use crate::dom0::package::{Dependency, Package};
 use crate::dom0::plan::{Note, Replacement, Unchecked};
 use crate::dom0::refusal::{Problem, yum_name};
+use crate::rpm::package::{Dependency, Package};
 
 /// How many packages and dependencies are looked at before a repository counts as one that has no end: a thousand times
 /// what a real pack needs.

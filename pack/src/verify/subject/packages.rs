@@ -8,8 +8,8 @@ use medium::iso9660::Entry;
 
 use super::digests::{self, Digests, Place};
 use crate::build::Progress;
-use crate::dom0::package::Package as Facts;
 use crate::image::PackImage;
+use crate::rpm::package::Package as Facts;
 use crate::rpm::{Rpm, header_is_whole};
 use crate::verify::{Obstacle, archive};
 
