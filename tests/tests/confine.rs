@@ -184,6 +184,7 @@ fn programs_of_the_build_machine_cannot_be_written_to() {
         chmod 777 /.build/usr/bin /dev/null && echo changed
         rm -f /.build/usr/bin/true && echo removed
         rm -f /.build/call && echo removed
+        find /.build -maxdepth 5 -writable ! -type l
         chroot / /bin/true; exit 0
     ";
     let (end, output) = sh(&root, text);
@@ -454,7 +455,8 @@ fn what_a_run_costs() {
     }
 }
 
-/// The same as a user without privileges, and with files that were passed on to this program.
+/// The same as a user without privileges, with files that were passed on to this program, and on a build machine with
+/// more mounts.
 #[test]
 fn everything_holds_for_a_user_without_privileges() {
     if !is_root() {
@@ -463,8 +465,11 @@ fn everything_holds_for_a_user_without_privileges() {
     let folder = canary();
     let program = folder.path().join("tests");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let status = Command::new("bash")
-        .args(["-c", "exec 5</ 12</; exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" --test-threads=2"])
+    // Something is mounted in a folder that scripts see, writable by all, with an option that a namespace must keep.
+    let text = "mount -t tmpfs -o mode=1777,noexec none /usr/lib/locale && exec 5</ 12</ &&
+        exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$0\" --test-threads=2";
+    let status = Command::new("unshare")
+        .args(["--mount", "bash", "-c", text])
         .arg(&program)
         .env("TMPDIR", folder.path())
         .status()

@@ -207,7 +207,8 @@ impl Confinement {
         confined.arg("--pdeathsig=KILL").arg(self.machine.tool("unshare"));
         confined.args(["--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts"]);
         confined.args(["--fork", "--kill-child"]).args(shell).arg("-c").arg(closing + include_str!("confine/setup.sh"));
-        confined.arg("setup").arg(FILE_BLOCKS.to_string()).arg(self.processes.to_string());
+        confined.arg("setup").arg(self.machine.tool("mount")).arg(self.machine.tool("pivot_root"));
+        confined.arg(FILE_BLOCKS.to_string()).arg(self.processes.to_string());
         confined.arg(stage::mounts_to_lock(&self.machine)).args(command);
         let libraries = self.machine.libraries.iter().map(|folder| stage::inside(folder));
         let libraries = std::env::join_paths(libraries).map_err(io::Error::other)?;
