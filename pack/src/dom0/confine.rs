@@ -193,10 +193,11 @@ impl Confinement {
         let (socket, theirs) = UnixStream::pair()?;
         let (output, their_output) = io::pipe()?;
         let (closing, needs_bash) = inherited()?;
-        let shell = match needs_bash.then(|| self.machine.bash()) {
-            None => self.machine.tool("sh").to_owned(),
-            Some(Some(bash)) => bash,
-            Some(None) => return Err(io::Error::other("open files were passed on to this program: close all above 9")),
+        let shell = match (needs_bash, self.machine.bash()) {
+            (false, _) => vec![self.machine.tool("sh").into()],
+            // In POSIX mode its limits are in the units of other shells.
+            (true, Some(bash)) => vec![bash.into(), OsString::from("--posix")],
+            (true, None) => return Err(io::Error::other("this program was given open files: close all above 9")),
         };
         let mut confined = Command::new(self.machine.tool("setpriv"));
         if let Some(owner) = root.owner() {
@@ -205,8 +206,9 @@ impl Confinement {
         // Nothing may outlive this program either.
         confined.arg("--pdeathsig=KILL").arg(self.machine.tool("unshare"));
         confined.args(["--user", "--map-root-user", "--mount", "--net", "--pid", "--ipc", "--uts"]);
-        confined.args(["--fork", "--kill-child"]).arg(shell).arg("-c").arg(closing + include_str!("confine/setup.sh"));
-        confined.arg("setup").arg(FILE_BLOCKS.to_string()).arg(self.processes.to_string());
+        confined.args(["--fork", "--kill-child"]).args(shell).arg("-c").arg(closing + include_str!("confine/setup.sh"));
+        confined.arg("setup").arg(self.machine.tool("mount")).arg(self.machine.tool("pivot_root"));
+        confined.arg(FILE_BLOCKS.to_string()).arg(self.processes.to_string());
         confined.arg(stage::mounts_to_lock(&self.machine)).args(command);
         let libraries = self.machine.libraries.iter().map(|folder| stage::inside(folder));
         let libraries = std::env::join_paths(libraries).map_err(io::Error::other)?;

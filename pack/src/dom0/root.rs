@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid};
@@ -38,7 +39,8 @@ impl Root {
     pub fn create(within: &Path) -> io::Result<Root> {
         let owner = confined_user()?;
         // Only the owner may enter it, whatever the scripts of a pack do to the modes inside.
-        let home = tempfile::Builder::new().prefix("host-").tempdir_in(within)?.keep();
+        let private = PermissionsExt::from_mode(0o700);
+        let home = tempfile::Builder::new().prefix("host-").permissions(private).tempdir_in(within)?.keep();
         let open = || {
             let home_fd = rustix::fs::open(&home, FOLDER, Mode::empty())?;
             rustix::fs::mkdirat(&home_fd, ROOT, Mode::from_raw_mode(0o755))?;

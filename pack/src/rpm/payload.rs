@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::result::Result;
 
 use bzip2::read::MultiBzDecoder;
@@ -23,6 +23,8 @@ use crate::{Error, digest};
 const MAX_MEMBER_HEADER: u64 = 110 + 4096 + 16;
 /// What may follow the trailer: archives are padded, by some tools to 512 bytes.
 const MAX_PADDING: u64 = 4096;
+/// How every gzip stream begins: RFC 1952.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// The most memory for decompression, in KiB. xz -9 takes 65 MiB.
 const MAX_DICTIONARY_KIB: u32 = 128 * 1024;
 
@@ -295,9 +297,13 @@ impl Read for Bounded<'_> {
 }
 
 fn decompressor(rpm: &Rpm) -> Result<Box<dyn Read>, String> {
-    let compressed = BufReader::with_capacity(64 * 1024, rpm.source().read_from(rpm.payload_offset()));
+    let mut compressed = BufReader::with_capacity(64 * 1024, rpm.source().read_from(rpm.payload_offset()));
     let compressor = rpm.metadata().header.get_entry_data_as_string(IndexTag::RPMTAG_PAYLOADCOMPRESSOR);
     Ok(match compressor.unwrap_or("gzip") {
+        // Of uncompressed payloads rpmbuild says nothing, and rpm reads them with zlib, which lets them through.
+        "gzip" if !compressed.fill_buf().map_err(|e| format!("it cannot be read: {e}"))?.starts_with(&GZIP_MAGIC) => {
+            Box::new(compressed)
+        }
         "gzip" => Box::new(MultiGzDecoder::new(compressed)),
         "xz" => Box::new(XzReader::new_mem_limit(compressed, true, MAX_DICTIONARY_KIB)),
         "lzma" => Box::new(

@@ -81,6 +81,9 @@ impl Machine {
         for tool in TOOLS.into_iter().chain(["sh"]) {
             let file = machine.find(tool);
             let file = file.ok_or_else(|| format!("{tool} is missing: install util-linux and coreutils"))?;
+            if ["unshare", "setpriv", "mount"].contains(&tool) && file.ends_with("busybox") {
+                return Err(format!("{tool} is BusyBox's, which cannot do enough: install util-linux"));
+            }
             machine.tools.push((tool, file));
         }
         machine.find_programs();

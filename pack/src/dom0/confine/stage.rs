@@ -26,7 +26,7 @@ const BUILD: &str = "/.build";
 /// The devices that a script may use.
 const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
 /// Tools that are called by these names under `/.build`, whatever a pack puts in the host's own folders.
-const TOOLS: [&str; 4] = ["sh", "chroot", "flock", "head"];
+const TOOLS: [&str; 6] = ["sh", "umount", "setpriv", "chroot", "flock", "head"];
 const CALL: &str = include_str!("call.sh");
 
 /// Gives a host's root the programs that every host has, and the means to run scripts in it. Each of `commands`, absolute

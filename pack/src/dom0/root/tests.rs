@@ -1,4 +1,4 @@
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, symlink};
 
 use super::*;
 
@@ -194,7 +194,7 @@ fn it_is_removed_with_whatever_is_in_it() {
         folder = rustix::fs::openat(&folder, "deep", FOLDER, Mode::empty()).unwrap();
     }
     rustix::fs::mkdirat(&folder, "closed", Mode::empty()).unwrap();
-    std::fs::set_permissions(root.path().join("closed"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(root.path().join("closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
     drop(root);
     assert!(!home.exists());
     assert_eq!(std::fs::read_to_string(outside.path().join("canary")).unwrap(), "alive");

@@ -255,12 +255,12 @@ fn a_dictionary_beyond_the_bound_is_refused() {
 
 proptest! {
     #[test]
-    fn no_damage_makes_it_panic(at in 0_usize..2000, value: u8, cut in 0_usize..2000) {
+    fn no_damage_makes_it_panic(at in 0_usize..2000, value: u8, cut in prop_oneof![Just(0), 0_usize..2000]) {
         let rpm = with_archive(|members| {
             let mut archive = members.concat();
             let length = archive.len();
             archive[at % length] = value;
-            archive.truncate(length - cut % 3 * (cut % length));
+            archive.truncate(length.saturating_sub(cut));
             archive
         });
         let _ = files_of(&rpm);
