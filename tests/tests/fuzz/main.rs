@@ -7,6 +7,7 @@
 
 mod mutate;
 mod readers;
+mod verifier;
 
 use std::env;
 use std::fs;
