@@ -88,3 +88,23 @@ fn save(name: &str, input: &[u8]) -> PathBuf {
     fs::write(&file, input).unwrap();
     file
 }
+
+#[test]
+#[should_panic(expected = "panics on")]
+fn a_reader_that_panics_is_found() {
+    fuzz("self-test", Shape::Binary, vec![vec![b'a'; 64]], Box::new(|bytes| assert!(!bytes.contains(&0xff))));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_inputs() {
+    let text = b"<a b=\"1\">c<d/></a>".to_vec();
+    for shape in [Shape::Binary, Shape::Xml] {
+        let inputs = || {
+            let mut rng = Rng::with_seed(7);
+            (0..200).map(|_| mutate(&mut rng, shape, &text, std::slice::from_ref(&text))).collect::<Vec<_>>()
+        };
+        let made = inputs();
+        assert_eq!(made, inputs());
+        assert!(made.iter().any(|input| *input != text) && made.iter().any(|input| input.len() > text.len()));
+    }
+}

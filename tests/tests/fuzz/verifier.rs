@@ -12,6 +12,7 @@ use flate2::write::GzEncoder;
 use lab::foreign::{ForeignPack, Recipe, public_key};
 use lab::packs::{EPOCH, Unwatched};
 use medium::iso9660::{Tree, UnixSeconds, Volume, Writer};
+use pack::check::Outcome;
 use pack::verify::{GivenKey, Policy, verify};
 use sha2::{Digest, Sha256};
 
@@ -51,20 +52,28 @@ fn image(files: &Files) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-/// Fuzzes one file of the pack; `put` stores it and makes the rest agree.
-fn fuzz_file(name: &'static str, shape: Shape, seed: Vec<u8>, put: impl Fn(&mut Files, &[u8]) + Send + 'static) {
+/// Fuzzes one file of the pack; `put` stores it and makes the rest agree. As it is, it must pass `check`: then the reader
+/// that is meant is reached.
+fn fuzz_file(
+    (name, check): (&'static str, &'static str),
+    shape: Shape,
+    seed: Vec<u8>,
+    put: impl Fn(&mut Files, &[u8]) + Send + 'static,
+) {
     let folder = tempfile::tempdir().unwrap();
     let (iso, all) = (folder.path().join("fuzzed.iso"), files());
     let armored = public_key("rsa4096");
-    let read = move |bytes: &[u8]| {
+    let judge = move |bytes: &[u8]| {
         let mut files = all.clone();
         put(&mut files, bytes);
         fs::write(&iso, image(&files)).unwrap();
         let key = GivenKey { file_name: "RPM-GPG-KEY-hello-agent", armored: &armored };
         let policy = Policy { xscontainer: true, key: Some(key), now: u64::from(EPOCH) + 1, ..Policy::default() };
-        verify(&iso, &policy, &Unwatched);
+        verify(&iso, &policy, &Unwatched)
     };
-    fuzz(name, shape, vec![seed], Box::new(read));
+    let sound = judge(&seed).verdicts.into_iter().find(|verdict| verdict.check.id == check).unwrap();
+    assert!(matches!(sound.outcome, Outcome::Passed(_)), "{check}: {:?}", sound.outcome);
+    fuzz(name, shape, vec![seed], Box::new(move |bytes| drop(judge(bytes))));
     drop(folder);
 }
 
@@ -97,14 +106,14 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn update_xml() {
-    fuzz_file("verify-update", Shape::Xml, files()["update.xml"].clone(), |files, bytes| {
+    fuzz_file(("verify-update", "xapi-document"), Shape::Xml, files()["update.xml"].clone(), |files, bytes| {
         files.insert("update.xml".into(), bytes.to_vec());
     });
 }
 
 #[test]
 fn repomd() {
-    fuzz_file("verify-repomd", Shape::Xml, files()["repodata/repomd.xml"].clone(), |files, bytes| {
+    fuzz_file(("verify-repomd", "yum-repomd"), Shape::Xml, files()["repodata/repomd.xml"].clone(), |files, bytes| {
         files.insert("repodata/repomd.xml".into(), bytes.to_vec());
     });
 }
@@ -112,7 +121,7 @@ fn repomd() {
 #[test]
 fn primary() {
     let path = "repodata/primary.xml.gz";
-    fuzz_file("verify-primary", Shape::Xml, gunzip(&files()[path]), move |files, bytes| {
+    fuzz_file(("verify-primary", "yum-packages"), Shape::Xml, gunzip(&files()[path]), move |files, bytes| {
         store(files, "primary", path, gzip(bytes));
     });
 }
@@ -120,14 +129,14 @@ fn primary() {
 #[test]
 fn compressed_primary() {
     let path = "repodata/primary.xml.gz";
-    fuzz_file("verify-gzip", Shape::Binary, files()[path].clone(), move |files, bytes| {
+    fuzz_file(("verify-gzip", "yum-packages"), Shape::Binary, files()[path].clone(), move |files, bytes| {
         store(files, "primary", path, bytes.to_vec());
     });
 }
 
 #[test]
 fn comps() {
-    fuzz_file("verify-comps", Shape::Xml, files()["repodata/comps.xml"].clone(), |files, bytes| {
+    fuzz_file(("verify-comps", "yum-group"), Shape::Xml, files()["repodata/comps.xml"].clone(), |files, bytes| {
         store(files, "group", "repodata/comps.xml", bytes.to_vec());
         store(files, "group_gz", "repodata/comps.xml.gz", gzip(bytes));
     });
@@ -135,14 +144,19 @@ fn comps() {
 
 #[test]
 fn armored_signature() {
-    fuzz_file("verify-signature", Shape::Binary, files()["update.xml.asc"].clone(), |files, bytes| {
-        files.insert("update.xml.asc".into(), bytes.to_vec());
-    });
+    fuzz_file(
+        ("verify-signature", "gpg-update-xml"),
+        Shape::Binary,
+        files()["update.xml.asc"].clone(),
+        |files, bytes| {
+            files.insert("update.xml.asc".into(), bytes.to_vec());
+        },
+    );
 }
 
 #[test]
 fn package() {
-    fuzz_file("verify-package", Shape::Binary, files()[CONTROL].clone(), |files, bytes| {
+    fuzz_file(("verify-package", "rpm-digests"), Shape::Binary, files()[CONTROL].clone(), |files, bytes| {
         files.insert(CONTROL.into(), bytes.to_vec());
     });
 }
@@ -163,7 +177,7 @@ fn archive() {
             }
         }
     }
-    fuzz_file("verify-archive", Shape::Binary, gunzip(&package[payload..]), move |files, bytes| {
+    fuzz_file(("verify-archive", "xapi-precheck"), Shape::Binary, gunzip(&package[payload..]), move |files, bytes| {
         files.insert(CONTROL.into(), [head.as_slice(), &gzip(bytes)].concat());
     });
 }
