@@ -14,7 +14,7 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 19] = [
+const PACKAGES: [&str; 20] = [
     "busybox-static",
     "cpio",
     "createrepo-c",
@@ -34,6 +34,7 @@ const PACKAGES: [&str; 19] = [
     "rpm",
     "time",
     "xorriso",
+    "zstd",
 ];
 
 /// Clients of XAPI by others, with which the simulated XAPI is kept honest.

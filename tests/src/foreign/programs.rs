@@ -6,7 +6,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, LazyLock, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use crate::packs::{self, EPOCH};
 use crate::tools::{command, stdout_of, succeed};
@@ -21,7 +21,7 @@ static KEPT: LazyLock<Mutex<Kept>> = LazyLock::new(Mutex::default);
 
 /// Makes something, unless it was made before of the same input.
 fn once(input: Vec<u8>, make: impl FnOnce() -> Vec<u8>) -> Arc<Vec<u8>> {
-    let cell = Arc::clone(KEPT.lock().unwrap_or_else(|e| e.into_inner()).entry(input).or_default());
+    let cell = Arc::clone(KEPT.lock().unwrap_or_else(PoisonError::into_inner).entry(input).or_default());
     // Outside of the lock: others may be made at the same time.
     Arc::clone(cell.get_or_init(|| Arc::new(make())))
 }

@@ -7,13 +7,14 @@
 
 mod mutate;
 mod readers;
+mod verifier;
 
 use std::env;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -44,12 +45,15 @@ fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
         let mut rng = Rng::with_seed(seed);
         let (begun, mut inputs) = (Instant::now(), 0_u64);
         // The seeds themselves are inputs, too.
-        for input in seeds.iter().cloned() {
-            give(&read, &events, input);
-        }
-        while begun.elapsed() < time {
-            let base = &seeds[rng.usize(..seeds.len())];
-            give(&read, &events, mutate(&mut rng, shape, base, &seeds));
+        let mut next = seeds.clone().into_iter();
+        while begun.elapsed() < time || next.len() > 0 {
+            let input = next.next().unwrap_or_else(|| {
+                let base = &seeds[rng.usize(..seeds.len())];
+                mutate(&mut rng, shape, base, &seeds)
+            });
+            if !give(&read, &events, input) {
+                break;
+            }
             inputs += 1;
         }
         inputs
@@ -70,13 +74,17 @@ fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
     assert!(inputs > 0, "{name} was given nothing");
 }
 
-fn give(read: &Read, events: &std::sync::mpsc::Sender<Event>, input: Vec<u8>) {
+/// Has an input read. Whether to go on: not after a panic, nor when nobody listens any more.
+fn give(read: &Read, events: &Sender<Event>, input: Vec<u8>) -> bool {
     let input = Arc::new(input);
-    // Nobody listens any more only if an earlier input failed.
-    let _ = events.send(Event::Given(Arc::clone(&input)));
-    if catch_unwind(AssertUnwindSafe(|| read(&input))).is_err() {
+    if events.send(Event::Given(Arc::clone(&input))).is_err() {
+        return false;
+    }
+    let read_it = catch_unwind(AssertUnwindSafe(|| read(&input))).is_ok();
+    if !read_it {
         let _ = events.send(Event::Panicked);
     }
+    read_it
 }
 
 fn save(name: &str, input: &[u8]) -> PathBuf {
@@ -86,4 +94,24 @@ fn save(name: &str, input: &[u8]) -> PathBuf {
         folder.join(format!("{name}-{:08x}", input.iter().fold(7_u32, |sum, b| sum.wrapping_mul(31) ^ u32::from(*b))));
     fs::write(&file, input).unwrap();
     file
+}
+
+#[test]
+#[should_panic(expected = "panics on")]
+fn a_reader_that_panics_is_found() {
+    fuzz("self-test", Shape::Binary, vec![vec![b'a'; 64]], Box::new(|bytes| assert!(!bytes.contains(&0xff))));
+}
+
+#[test]
+fn the_same_seed_makes_the_same_inputs() {
+    let text = b"<a b=\"1\">c<d/></a>".to_vec();
+    for shape in [Shape::Binary, Shape::Xml] {
+        let inputs = || {
+            let mut rng = Rng::with_seed(7);
+            (0..200).map(|_| mutate(&mut rng, shape, &text, std::slice::from_ref(&text))).collect::<Vec<_>>()
+        };
+        let made = inputs();
+        assert_eq!(made, inputs());
+        assert!(made.iter().any(|input| *input != text) && made.iter().any(|input| input.len() > text.len()));
+    }
 }

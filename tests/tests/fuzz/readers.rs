@@ -7,6 +7,7 @@ use std::{fs, io};
 
 use lab::foreign::{ForeignPack, Recipe};
 use lab::packs;
+use lab::tools::{command, outcome};
 use medium::iso9660::{Image, Naming, Tree, UnixSeconds, Volume, Writer};
 use pack::dom0::package::Package;
 use pack::openpgp::{Certificate, Signature};
@@ -79,17 +80,44 @@ fn comps() {
     fuzz("comps", Shape::Xml, vec![fs::read(PACK.tree.join("repodata/comps.xml")).unwrap()], Box::new(read));
 }
 
+/// A key's packets, whose armor is made anew around whatever becomes of them.
 #[test]
 fn certificate() {
     let names = ["rsa4096-public", "ed25519", "encryption-subkey", "certified-by-others", "signing-subkey", "expired"];
-    let seeds = names.iter().map(|name| fs::read(packs::key_file(name)).unwrap()).collect();
+    let packets =
+        |name: &&str| outcome(command("gpg", ["--batch", "--dearmor", "-o", "-"]).arg(packs::key_file(name))).stdout;
     let read = |bytes: &[u8]| {
-        let Ok(certificate) = Certificate::parse(&String::from_utf8_lossy(bytes), "fuzzed", packs::EPOCH.into()) else {
-            return;
-        };
+        let armored = format!("{}\n\n{}\n{}\n", BEGIN, base64(bytes), BEGIN.replace("BEGIN", "END"));
+        let Ok(certificate) = Certificate::parse(&armored, "fuzzed", packs::EPOCH.into()) else { return };
         let _ = (certificate.user_id(), certificate.expires(), certificate.fingerprint(), certificate.armored());
     };
-    fuzz("certificate", Shape::Binary, seeds, Box::new(read));
+    fuzz("certificate", Shape::Binary, names.iter().map(packets).collect(), Box::new(read));
+}
+
+const BEGIN: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
+/// RFC 4648, in lines of 64.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for (index, three) in bytes.chunks(3).enumerate() {
+        if index % 16 == 0 && index > 0 {
+            text.push('\n');
+        }
+        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
+        let digits = (0..4).map(|digit| char::from(DIGITS[bits >> (18 - 6 * digit) & 63]));
+        text.extend(digits.take(three.len() + 1));
+        text.extend(std::iter::repeat_n('=', 3 - three.len()));
+    }
+    text
+}
+
+#[test]
+fn armored_keys() {
+    let names = ["rsa4096-public", "encryption-subkey"];
+    let seeds = names.iter().map(|name| fs::read(packs::key_file(name)).unwrap()).collect();
+    let read = |bytes: &[u8]| drop(Certificate::parse(&String::from_utf8_lossy(bytes), "fuzzed", packs::EPOCH.into()));
+    fuzz("armored-key", Shape::Binary, seeds, Box::new(read));
 }
 
 #[test]

@@ -132,3 +132,13 @@ fn packages_that_were_signed_twice_are_accepted() {
     });
     assert_eq!(super::surprises(&[], &trial.verify()), [] as [&str; 0]);
 }
+
+#[test]
+fn without_a_key_packages_must_be_signed_by_one_and_the_same() {
+    let mut trial = super::Trial::general();
+    trial.key = None;
+    trial.recipe.package(Payload).signer = Some("encryption-subkey".into());
+    let verification = trial.verify();
+    let failed: Vec<&str> = verification.failed().map(|verdict| verdict.check.id).collect();
+    assert_eq!(failed, ["rpm-signed"]);
+}

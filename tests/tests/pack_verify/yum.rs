@@ -145,3 +145,27 @@ fn a_driver_disk_may_have_a_group_for_drivers() {
     replace(&mut trial.recipe.comps, "</comps>", "<group><id>drivers</id><name>d</name><packagelist/></group></comps>");
     assert_eq!(super::surprises(&[], &trial.verify()), [] as [&str; 0]);
 }
+
+#[test]
+fn dependencies_as_rpmbuild_finds_and_authors_write_them_are_accepted() {
+    let mut trial = super::Trial::general();
+    // A program with libraries and a script, both looked into; and what createrepo leaves out, merges or reorders.
+    file(&mut trial.recipe, Payload, "%attr(0755,root,root)", "/usr/bin/program");
+    spec(&mut trial.recipe, Payload, "AutoReqProv: no\n", "");
+    spec(&mut trial.recipe, Payload, "BuildArch: noarch", "BuildArch: x86_64");
+    spec(&mut trial.recipe, Payload, "\n%post\n", "\ncp /usr/bin/env %{buildroot}/usr/bin/program\n\n%post\n");
+    for line in [
+        "Requires: /usr/bin/hello, hello-server, hello-server = @VERSION@",
+        "Requires: libc.so.6()(64bit), libc.so.6(GLIBC_2.4)(64bit), libc.so.6(GLIBC_2.14)(64bit)",
+        "Requires: other >= 3:1.0-2, other >= 3:1.0-2, other < 4:0",
+        "Requires(pre): shadow-utils",
+        "Requires(post): bash >= 4.0",
+        "Provides: libhello.so.1()(64bit), virtual(hello) = 2:1-1, /usr/bin/hello-alias",
+        "Conflicts: hello-enemy, hello-rival > 9",
+        "Recommends: advisable",
+        "Supplements: base",
+    ] {
+        tag(&mut trial.recipe, Payload, line);
+    }
+    assert_eq!(super::surprises(&[], &trial.verify()), [] as [&str; 0]);
+}

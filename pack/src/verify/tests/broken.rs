@@ -41,6 +41,7 @@ const CASES: &[(&str, &str, Break)] = &[
     ("xapi-stamp", "another name", |p| p.stamp_path = format!("/var/update/applied/{OTHER_UUID}")),
     ("xapi-precheck", "no interpreter", |p| p.control = control_with("precheck", "exit 0\n", 0o755)),
     ("xapi-precheck", "a foreign interpreter", |p| p.control = control_with("remove", "#!/usr/bin/python3\n", 0o755)),
+    ("xapi-precheck", "line ends of Windows", |p| p.control = control_with("precheck", "#!/bin/sh\r\n", 0o755)),
     ("xapi-precheck", "not executable", |p| p.control = control_with("precheck", "#!/bin/sh\n", 0o644)),
     ("xapi-control-files", "elsewhere", |p| add(&mut p.control, "/usr/bin/control", "x", 0o755)),
     ("xscontainer-homogeneity", "enforced", |p| attribute(p, "enforce-homogeneity=\"true\"")),
@@ -136,6 +137,7 @@ const CASES: &[(&str, &str, Break)] = &[
     ("rpm-owners", "a unit", |p| add(&mut p.payload[0], "/usr/lib/systemd/system/x.service", "x", 0o755)),
     ("rpm-config", "replaced", |p| add(&mut p.payload[0], "/etc/x.conf", "x", 0o644)),
     ("gpg-key", "corrupt", |p| p.key.as_mut().unwrap().1.truncate(500)),
+    ("gpg-key", "two in one file", |p| p.key.as_mut().unwrap().1.extend(OTHER_KEY.certificate().armored().into_bytes())),
     ("gpg-key", "unfit", |p| p.key.as_mut().unwrap().1 = b"\xffnot text".to_vec()),
     ("gpg-update-xml", "changed", |p| p.files = Box::new(|files| {
         let document = files.get_mut("update.xml").unwrap();
@@ -170,6 +172,7 @@ const CASES: &[(&str, &str, Break)] = &[
     ("xencenter-one-format", "both", |p| p.files = Box::new(|files| _ = files.insert("XS-REPOSITORY".into(), b"x".to_vec()))),
     ("xencenter-text", "too long", |p| p.document = p.document.replace("Shows", &"long ".repeat(60))),
     ("xencenter-text", "two lines", |p| p.document = p.document.replace("Shows", "Shows\n")),
+    ("xencenter-text", "backwards", |p| p.document = p.document.replace("Shows", "\u{202e}Shows")),
     ("xencenter-label", "another", |p| relabel(p, "containers")),
     ("xen-orchestra-label", "upper case", |p| relabel(p, "XScontainer")),
     ("xen-orchestra-author", "three parts", |p| {
