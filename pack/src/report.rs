@@ -83,10 +83,21 @@ impl Report<'_> {
     /// The broken rules, each with what was found, why it matters and what to do.
     pub fn failures_text(&self) -> String {
         let mut text = String::new();
+        // The same on several hosts is told once.
+        let mut broken: Vec<(&Verdict, Vec<&str>)> = Vec::new();
         for verdict in self.failures() {
+            let same = |(other, _): &&mut (&Verdict, Vec<&str>)| {
+                (other.check.id, &other.outcome) == (verdict.check.id, &verdict.outcome)
+            };
+            match broken.iter_mut().find(same) {
+                Some((_, hosts)) => hosts.extend(verdict.host.as_deref()),
+                None => broken.push((verdict, verdict.host.as_deref().into_iter().collect())),
+            }
+        }
+        for (verdict, hosts) in broken {
             let check = verdict.check;
-            let host = verdict.host.as_ref().map_or(String::new(), |host| format!(", host {host}"));
-            let _ = writeln!(text, "\nFAILED  {}  ({}{host})", check.id, check.reader);
+            let on = if hosts.is_empty() { String::new() } else { format!(", on {}", hosts.join(", ")) };
+            let _ = writeln!(text, "\nFAILED  {}  ({}{on})", check.id, check.reader);
             if let Outcome::Failed(found) = &verdict.outcome {
                 found.iter().for_each(|line| labelled(&mut text, "found", line));
             }

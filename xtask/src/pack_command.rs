@@ -8,7 +8,7 @@ use pack::build::{self, Pack as Built, Request};
 use pack::dom0::capture::Capture;
 use pack::openpgp::Signer;
 use pack::spec::{PackSpec, PackVersion, Released};
-use pack::verify::{GivenKey, Policy};
+use pack::verify::{GivenKey, Policy, ShippedKey};
 use pack::{Error, Result};
 use serde_json::json;
 
@@ -59,7 +59,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         // Other payloads under this project's label are not this project's pack.
         xscontainer: flags.rpm.is_empty(),
         key: Some(GivenKey { file_name: &spec.key_file, armored: key.as_bytes() }),
-        look_beside: false,
+        shipped_key: ShippedKey::At(draft.key_path()),
         released: Some(&released),
         name: draft.name().file_name(),
         now: commit::now(),

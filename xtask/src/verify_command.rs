@@ -8,7 +8,7 @@ use pack::dom0::UpdateInfo;
 use pack::dom0::capture::Capture;
 use pack::image::PackImage;
 use pack::spec::Released;
-use pack::verify::{GivenKey, Policy};
+use pack::verify::{GivenKey, Policy, ShippedKey};
 use pack::{Class, Error};
 
 use crate::flags::{RuleSet, Verify};
@@ -29,7 +29,7 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
             None => said.as_ref().is_some_and(|info| info.label == "xscontainer"),
         },
         key: key.as_ref().map(|(name, armored)| GivenKey { file_name: name, armored }),
-        look_beside: flags.key.is_none(),
+        shipped_key: if flags.key.is_none() { ShippedKey::Beside } else { ShippedKey::Unknown },
         released: Some(&released),
         name: None,
         now: commit::now(),

@@ -101,6 +101,11 @@ impl Draft {
         self.output.temporary_path()
     }
 
+    /// Where the public key is for now.
+    pub fn key_path(&self) -> &Path {
+        self.key.path()
+    }
+
     /// The name that the image will have.
     pub fn name(&self) -> &Path {
         self.output.path()

@@ -113,6 +113,13 @@ pub(super) struct KeyFile {
     pub(super) replaces: bool,
 }
 
+impl KeyFile {
+    /// Where it is for now.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+}
+
 /// A temporary file that will be readable for everyone, whatever the umask: packs are to be shared.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()

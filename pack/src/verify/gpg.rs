@@ -1,7 +1,7 @@
 //! gpg 2.0.22 with XAPI's keyring: keys and detached signatures.
 
 use super::subject::{REPOMD, REPOMD_SIGNATURE, Subject, UPDATE, UPDATE_SIGNATURE, parse_key};
-use super::{Found, Obstacle, Rule, xapi};
+use super::{Found, Obstacle, Rule, ShippedKey, xapi};
 use crate::check::{Check, Outcome, Reader, Set};
 use crate::openpgp::{Certificate, Signature};
 use crate::rpm::Source;
@@ -141,13 +141,14 @@ pub(super) fn signed_as_is(
 }
 
 fn key_file(subject: &Subject<'_>) -> Found {
-    if !subject.policy.look_beside {
-        return Err(Obstacle::Unknown("the image's folder was not looked at".into()));
-    }
     let name = xapi::key_name(subject)?;
+    let path = match subject.policy.shipped_key {
+        ShippedKey::Unknown => return Err(Obstacle::Unknown("the image's folder was not looked at".into())),
+        ShippedKey::Beside => subject.image.path().with_file_name(name),
+        ShippedKey::At(path) => path.to_path_buf(),
+    };
     let given = subject.key()?;
     let failed = |problem: String| Ok(Outcome::Failed(vec![problem]));
-    let path = subject.image.path().with_file_name(name);
     let armored = match read_key_file(&path) {
         Ok(armored) => armored,
         Err(e) => return failed(format!("{} cannot be read: {e}", path.display())),

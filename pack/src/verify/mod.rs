@@ -43,10 +43,22 @@ pub struct Policy<'a> {
     pub released: Option<&'a Released>,
     /// The name that the image will have, where it is not the one it has now.
     pub name: Option<&'a OsStr>,
-    /// Whether the public key must lie in the image's folder.
-    pub look_beside: bool,
+    /// Where the public key is that ships with the image.
+    pub shipped_key: ShippedKey<'a>,
     /// The time, in seconds since 1970.
     pub now: u64,
+}
+
+/// Where the public key is that users get with the image.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum ShippedKey<'a> {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// In the image's folder, under the name that `update.xml` has for it.
+    Beside,
+    /// In this file, for now.
+    At(&'a Path),
 }
 
 /// A public key that the user vouches for. Whether it is fit is a check.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lab::packs::{EPOCH, Unwatched};
 use pack::check::Outcome;
-use pack::verify::{GivenKey, Policy, verify};
+use pack::verify::{GivenKey, Policy, ShippedKey, verify};
 
 fn main() {
     let mut arguments = env::args_os().skip(1).map(PathBuf::from);
@@ -20,7 +20,7 @@ fn main() {
     let name = key_file.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     let key = armored.as_ref().map(|armored| GivenKey { file_name: &name, armored });
     let now = u64::from(EPOCH) + 86_400;
-    let policy = Policy { xscontainer: true, key, released: None, look_beside: true, now };
+    let policy = Policy { xscontainer: true, key, released: None, shipped_key: ShippedKey::Beside, now };
     let verification = verify(&image, &policy, &Unwatched);
 
     let mut failed = BTreeMap::new();

@@ -22,7 +22,7 @@ use lab::packs::{EPOCH, Unwatched};
 use lab::root::{Repository, Root};
 use pack::check::{Outcome, Set, Verdict};
 use pack::spec::Released;
-use pack::verify::{GivenKey, Policy, Verification, checks, verify};
+use pack::verify::{GivenKey, Policy, ShippedKey, Verification, checks, verify};
 
 /// A pack to be made, and what it will be held to.
 struct Trial {
@@ -74,7 +74,13 @@ impl Trial {
         });
         let key = armored.as_ref().map(|armored| GivenKey { file_name: &self.key_file, armored });
         let now = u64::from(EPOCH) + 86_400;
-        let policy = Policy { xscontainer: self.xscontainer, key, released: Some(&released), look_beside: true, now };
+        let policy = Policy {
+            xscontainer: self.xscontainer,
+            key,
+            released: Some(&released),
+            shipped_key: ShippedKey::Beside,
+            now,
+        };
         verify(&pack.image, &policy, &Unwatched)
     }
 }

@@ -14,6 +14,7 @@ use crate::dom0::supply::{Supplied, Supply};
 use crate::dom0::toolstack;
 use crate::dom0::xapi_error::XapiError;
 use crate::rpm::package::{Config, FileKind};
+use crate::update::GROUP;
 
 /// Everything that scenarios on one host are played with.
 pub(super) struct Scene<'a> {
@@ -137,6 +138,8 @@ impl Scene<'_> {
         let mut host = self.host(Stage::Running)?;
         let mut course = Course::default();
         sequence::put_in_by_rpm(&mut host, original)?;
+        // As XAPI's yum would have noted it. Without the note, `dom0-upgrade-installed` shows what happens.
+        host.note_installed("update-xscontainer", Some(GROUP))?;
         let root = Arc::clone(&host.root);
         host.toolstack.resync(&root);
         let unit = "xscontainer-monitor.service";

@@ -61,7 +61,13 @@ fn a_pack_by_the_builder_passes_every_check_of_both_sets() {
     let pack = build(&request, &Unwatched).unwrap();
     let armored = fs::read(&pack.key.path).unwrap();
     let key = GivenKey { file_name: KEY_FILE, armored: &armored };
-    let policy = Policy { xscontainer: true, key: Some(key), released: Some(&released), look_beside: true, now: NOW };
+    let policy = Policy {
+        xscontainer: true,
+        key: Some(key),
+        released: Some(&released),
+        shipped_key: ShippedKey::Beside,
+        now: NOW,
+    };
     let verification = verify(&pack.iso.path, &policy, &Unwatched);
     assert_eq!(failures(&verification), []);
     assert_eq!(verification.not_checked().count(), 0, "{:#?}", verification.not_checked().collect::<Vec<_>>());

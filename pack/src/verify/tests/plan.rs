@@ -17,7 +17,7 @@ use crate::openpgp::{Signer, SoftwareKey};
 use crate::rpm::{Rpm, Signed, Source, fixture};
 use crate::spec::Released;
 use crate::update::{Entry, comps, repodata};
-use crate::verify::{GivenKey, Policy, Verification, verify};
+use crate::verify::{GivenKey, Policy, ShippedKey, Verification, verify};
 
 pub(super) const UUID: &str = "0ce0c2b3-4f11-5c53-9dda-674c694980e1";
 pub(super) const OTHER_UUID: &str = "1ce0c2b3-4f11-5c53-9dda-674c694980e1";
@@ -222,7 +222,7 @@ impl Plan {
             xscontainer: true,
             key: plan.key.as_ref().map(|(file_name, armored)| GivenKey { file_name, armored }),
             released: Some(&released),
-            look_beside: plan.beside.is_some(),
+            shipped_key: if plan.beside.is_some() { ShippedKey::Beside } else { ShippedKey::Unknown },
             now: NOW,
         };
         verify(&iso, &policy, &Unwatched)
