@@ -216,6 +216,7 @@ fn nothing_else_of_the_build_machine_is_seen_or_changed() {
         (echo x >/proc/sys/kernel/core_pattern) 2>/dev/null && echo written
         (echo h >/proc/sysrq-trigger) 2>/dev/null && echo written
         unshare --user true 2>/dev/null && echo nested
+        chroot /proc/1/root /usr/bin/unshare --user /bin/sh -c 'echo nested' 2>/dev/null
         nsenter -t 1 -m true 2>/dev/null && echo entered
         : "
     );
