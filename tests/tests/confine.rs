@@ -216,6 +216,7 @@ fn nothing_else_of_the_build_machine_is_seen_or_changed() {
         (echo x >/proc/sys/kernel/core_pattern) 2>/dev/null && echo written
         (echo h >/proc/sysrq-trigger) 2>/dev/null && echo written
         unshare --user true 2>/dev/null && echo nested
+        chroot /proc/1/root /usr/bin/unshare --user /bin/sh -c 'echo nested' 2>/dev/null
         nsenter -t 1 -m true 2>/dev/null && echo entered
         : "
     );
@@ -291,24 +292,31 @@ fn there_is_no_network() {
     assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock);
 }
 
+/// A command that does not end by itself, and that no other run of these tests uses.
+fn endless(name: &str) -> String {
+    format!("sleep 7654.{name}{}", std::process::id())
+}
+
 #[test]
 fn nothing_that_a_script_starts_outlives_it() {
     let root = root();
-    let (end, output) =
-        sh(&root, "sleep 7654.321 & setsid sleep 7654.321 & (trap '' TERM HUP; sleep 7654.321) & exit 4");
+    let sleep = endless("1");
+    let text = format!("{sleep} & setsid {sleep} & (trap '' TERM HUP; {sleep}) & exit 4");
+    let (end, output) = sh(&root, &text);
     assert_eq!((end, output.as_str()), (End::Exited(4), ""));
-    assert!(!is_running("sleep 7654.321"));
+    assert!(!is_running(&sleep));
 }
 
 #[test]
 fn a_script_without_end_is_ended() {
     let root = root();
     let start = Instant::now();
-    let text = "trap '' TERM INT HUP; echo begun; sleep 8765.432 & while :; do :; done";
-    let ran = run_text(&root, text, Duration::from_secs(1), &mut Recorded::default()).unwrap();
+    let sleep = endless("2");
+    let text = format!("trap '' TERM INT HUP; echo begun; {sleep} & while :; do :; done");
+    let ran = run_text(&root, &text, Duration::from_secs(1), &mut Recorded::default()).unwrap();
     assert_eq!((ran.end, ran.output.as_slice()), (End::TimedOut, b"begun\n".as_slice()));
     assert!(start.elapsed() >= Duration::from_secs(1));
-    assert!(!is_running("sleep 8765.432"));
+    assert!(!is_running(&sleep));
 }
 
 #[test]
