@@ -20,7 +20,7 @@ fn main() {
     let name = key_file.as_deref().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
     let key = armored.as_ref().map(|armored| GivenKey { file_name: &name, armored });
     let now = u64::from(EPOCH) + 86_400;
-    let policy = Policy { xscontainer: true, key, released: None, shipped_key: ShippedKey::Beside, now };
+    let policy = Policy { xscontainer: true, key, shipped_key: ShippedKey::Beside, now, ..Policy::default() };
     let verification = verify(&image, &policy, &Unwatched);
 
     let mut failed = BTreeMap::new();

@@ -80,6 +80,7 @@ impl Trial {
             released: Some(&released),
             shipped_key: ShippedKey::Beside,
             now,
+            ..Policy::default()
         };
         verify(&pack.image, &policy, &Unwatched)
     }

@@ -58,7 +58,7 @@ fn a_pack_by_the_builder_passes_every_check_of_both_sets() {
         epoch: EPOCH,
         output: &folder.path().join("out"),
     };
-    let pack = build(&request, &Unwatched).unwrap();
+    let pack = build(&request, &Unwatched).unwrap().publish("{}").unwrap();
     let armored = fs::read(&pack.key.path).unwrap();
     let key = GivenKey { file_name: KEY_FILE, armored: &armored };
     let policy = Policy {
@@ -67,6 +67,7 @@ fn a_pack_by_the_builder_passes_every_check_of_both_sets() {
         released: Some(&released),
         shipped_key: ShippedKey::Beside,
         now: NOW,
+        ..Policy::default()
     };
     let verification = verify(&pack.iso.path, &policy, &Unwatched);
     assert_eq!(failures(&verification), []);

@@ -224,6 +224,7 @@ impl Plan {
             released: Some(&released),
             shipped_key: if plan.beside.is_some() { ShippedKey::Beside } else { ShippedKey::Unknown },
             now: NOW,
+            ..Policy::default()
         };
         verify(&iso, &policy, &Unwatched)
     }
