@@ -14,7 +14,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -40,10 +40,10 @@ fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
     let seed = number("LAB_FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let time = Duration::from_secs(number("LAB_FUZZ_SECONDS").unwrap_or(10));
     println!("{name}: LAB_FUZZ_SEED={seed}");
-    let (events, happened) = channel();
+    let (events, happened) = sync_channel(1);
     let reader = std::thread::spawn(move || {
         let mut rng = Rng::with_seed(seed);
-        let (begun, mut inputs) = (Instant::now(), 0_u64);
+        let (begun, mut inputs, mut slowest) = (Instant::now(), 0_u64, Duration::ZERO);
         // The seeds themselves are inputs, too.
         let mut next = seeds.clone().into_iter();
         while begun.elapsed() < time || next.len() > 0 {
@@ -51,12 +51,14 @@ fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
                 let base = &seeds[rng.usize(..seeds.len())];
                 mutate(&mut rng, shape, base, &seeds)
             });
+            let given = Instant::now();
             if !give(&read, &events, input) {
                 break;
             }
+            slowest = slowest.max(given.elapsed());
             inputs += 1;
         }
-        inputs
+        (inputs, slowest)
     });
     let mut last = Arc::default();
     loop {
@@ -69,13 +71,13 @@ fn fuzz(name: &'static str, shape: Shape, seeds: Vec<Vec<u8>>, read: Read) {
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    let inputs = reader.join().expect("every panic of a reader is caught");
-    println!("{name}: {inputs} inputs");
+    let (inputs, slowest) = reader.join().expect("every panic of a reader is caught");
+    println!("{name}: {inputs} inputs, the slowest in {slowest:?}");
     assert!(inputs > 0, "{name} was given nothing");
 }
 
 /// Has an input read. Whether to go on: not after a panic, nor when nobody listens any more.
-fn give(read: &Read, events: &Sender<Event>, input: Vec<u8>) -> bool {
+fn give(read: &Read, events: &SyncSender<Event>, input: Vec<u8>) -> bool {
     let input = Arc::new(input);
     if events.send(Event::Given(Arc::clone(&input))).is_err() {
         return false;

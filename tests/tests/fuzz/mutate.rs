@@ -184,8 +184,9 @@ fn change_xml(rng: &mut Rng, bytes: &mut Vec<u8>) {
         }
         // Very many.
         3 => {
-            let copy = bytes[one.clone()].repeat(1 << rng.u8(..14));
-            bytes.splice(one.start..one.start, copy.into_iter().take(MAX_LENGTH / 2));
+            let copy = bytes[one.clone()].to_vec();
+            let length = (copy.len() << rng.u8(..14)).min(MAX_LENGTH / 2);
+            bytes.splice(one.start..one.start, copy.into_iter().cycle().take(length));
         }
         4 | 5 => {
             let token = TOKENS[rng.usize(..TOKENS.len())];
