@@ -96,7 +96,8 @@ impl Services {
             let unit = if unit.contains('.') { (*unit).to_owned() } else { format!("{unit}.service") };
             let (one, text) = self.one(root, verb, &unit, now)?;
             code = code.max(one);
-            if !text.is_empty() && !(quiet && verb.starts_with("is-")) {
+            let muted = quiet && verb.starts_with("is-");
+            if !text.is_empty() && !muted {
                 said += &format!("{text}\n");
             }
         }
@@ -171,7 +172,7 @@ pub(super) fn is_enabled(root: &Root, unit: &str) -> bool {
 }
 
 fn unit_text(root: &Root, unit: &str) -> Option<String> {
-    let read = |folder: &&str| root.read(&format!("{folder}/{unit}"), MAX_FILE).ok();
+    let read = |folder: &&str| root.read(format!("{folder}/{unit}"), MAX_FILE).ok();
     UNIT_FOLDERS.iter().find_map(read).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -186,7 +187,7 @@ fn preset_enables(root: &Root, unit: &str) -> bool {
             }
         }
     }
-    let texts = files.iter().filter_map(|(name, folder)| root.read(&format!("{folder}/{name}"), MAX_FILE).ok());
+    let texts = files.iter().filter_map(|(name, folder)| root.read(format!("{folder}/{name}"), MAX_FILE).ok());
     for text in texts {
         for line in String::from_utf8_lossy(&text).lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
@@ -271,7 +272,7 @@ fn links(root: &Root, unit: &str) -> Vec<String> {
 fn enabled_units(root: &Root) -> Vec<String> {
     let folders = root.names("/etc/systemd/system");
     let wants = folders.iter().filter(|name| name.ends_with(".wants") || name.ends_with(".requires"));
-    wants.flat_map(|folder| root.names(&format!("/etc/systemd/system/{folder}"))).collect()
+    wants.flat_map(|folder| root.names(format!("/etc/systemd/system/{folder}"))).collect()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use rpm::IndexTag;
 
-use super::Rpm;
+use super::{Rpm, payload};
 use crate::{Error, Result};
 
 /// `rpm --showrc` of rpm 4.11.3: the `rpmlib()` features that a package may require.
@@ -51,8 +51,8 @@ pub fn check(rpm: &Rpm) -> Result<()> {
             "Build it with rpmbuild, whose payloads are cpio archives",
         );
     }
-    let compressor = tag(IndexTag::RPMTAG_PAYLOADCOMPRESSOR).unwrap_or("gzip");
-    if !["gzip", "xz", "lzma", "bzip2", "none", "identity"].contains(&compressor) {
+    let compressor = rpm.payload_compressor();
+    if !payload::can_be_read(rpm) {
         return refuse(
             format!("has a payload compressed with {compressor}, which rpm 4.11 of the hosts cannot read"),
             "Build it with gzip: `rpmbuild --define '_binary_payload w9.gzdio'`, or `cargo generate-rpm --payload-compress gzip`",

@@ -13,7 +13,7 @@ use cpio::newc;
 use flate2::read::MultiGzDecoder;
 use lzma_rust2::{LzmaReader, XzReader};
 use md5::Md5;
-use rpm::{DigestAlgorithm, FileEntry, FileFlags, FileType, IndexTag};
+use rpm::{DigestAlgorithm, FileEntry, FileFlags, FileType};
 use sha2::digest::{Digest, DynDigest};
 
 use super::Rpm;
@@ -296,10 +296,14 @@ impl Read for Bounded<'_> {
     }
 }
 
+/// Whether the payload is compressed in a way that rpm 4.11 of the hosts reads.
+pub fn can_be_read(rpm: &Rpm) -> bool {
+    ["gzip", "xz", "lzma", "bzip2", "none", "identity"].contains(&rpm.payload_compressor())
+}
+
 fn decompressor(rpm: &Rpm) -> Result<Box<dyn Read>, String> {
     let mut compressed = BufReader::with_capacity(64 * 1024, rpm.source().read_from(rpm.payload_offset()));
-    let compressor = rpm.metadata().header.get_entry_data_as_string(IndexTag::RPMTAG_PAYLOADCOMPRESSOR);
-    Ok(match compressor.unwrap_or("gzip") {
+    Ok(match rpm.payload_compressor() {
         // Of uncompressed payloads rpmbuild says nothing, and rpm reads them with zlib, which lets them through.
         "gzip" if !compressed.fill_buf().map_err(|e| format!("it cannot be read: {e}"))?.starts_with(&GZIP_MAGIC) => {
             Box::new(compressed)

@@ -2,7 +2,7 @@
 
 use super::subject::Subject;
 use super::unpack::Compression;
-use super::{Found, Obstacle, Rule, rpm};
+use super::{Found, Rule};
 use crate::check::{Check, Outcome, Reader, Set};
 
 const INSTALLER: Check = Check {
@@ -15,28 +15,16 @@ const INSTALLER: Check = Check {
     source: "host-installer, repository.py",
 };
 
-pub(super) const RULES: &[Rule] = &[
-    Rule {
-        check: Check {
-            id: "installer-repository",
-            rule: "primary is compressed with gzip and gives each package one place, one size and one SHA-256",
-            why: "the installer reads gzip only and pairs the sums with the packages by their order",
-            remedy: "Make the metadata with createrepo_c --general-compress-type gz --checksum sha256",
-            ..INSTALLER
-        },
-        holds: repository,
+pub(super) const RULES: &[Rule] = &[Rule {
+    check: Check {
+        id: "installer-repository",
+        rule: "primary is compressed with gzip and gives each package one place, one size and one SHA-256",
+        why: "the installer reads gzip only and pairs the sums with the packages by their order",
+        remedy: "Make the metadata with createrepo_c --general-compress-type gz --checksum sha256",
+        ..INSTALLER
     },
-    Rule {
-        check: Check {
-            id: "installer-targets",
-            rule: "primary lists control-<label> and update-<label>",
-            why: "these are the packages that the installer installs",
-            remedy: "Make the metadata again with all packages in Packages/",
-            ..INSTALLER
-        },
-        holds: targets,
-    },
-];
+    holds: repository,
+}];
 
 fn repository(subject: &Subject<'_>) -> Found {
     let primary = subject.primary()?;
@@ -54,24 +42,4 @@ fn repository(subject: &Subject<'_>) -> Found {
         }
     }
     Ok(Outcome::of(problems, format!("{} packages", primary.len())))
-}
-
-fn targets(subject: &Subject<'_>) -> Found {
-    let primary = subject.primary()?;
-    rpm::complete(subject)?;
-    let mut problems = Vec::new();
-    let mut seen = Vec::new();
-    for kind in ["control", "update"] {
-        let package = rpm::companion(subject, kind)?;
-        let name = package.rpm.name();
-        // If primary has it under another name, it is primary that is wrong about the package.
-        match primary.iter().find(|listed| listed.hrefs.iter().any(|href| href == package.path)) {
-            Some(listed) if listed.name == name => seen.push(name),
-            Some(_) => {
-                return Err(Obstacle::charged("yum-capabilities", format!("{name} has another name in primary")));
-            }
-            None => problems.push(format!("{name} is not in primary")),
-        }
-    }
-    Ok(Outcome::of(problems, seen.join(", ")))
 }

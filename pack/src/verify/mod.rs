@@ -7,7 +7,6 @@
 //! One broken thing fails one check: what cannot be had is charged to the check that reports it ([`Obstacle::Charged`]),
 //! and every other check that needs it is not made, naming that one.
 
-mod archive;
 mod gpg;
 mod host_installer;
 mod rpm;

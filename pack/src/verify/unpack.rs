@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use bzip2::read::MultiBzDecoder;
 use flate2::read::MultiGzDecoder;
-use lzma_rust2::{LzmaReader, XzReader};
+use lzma_rust2::XzReader;
 
 /// Most memory in KiB that an xz or lzma stream may ask for; `xz -9` asks for 65 MiB.
 const XZ_MEMORY_KIB: u32 = 80 << 10;
@@ -61,11 +61,6 @@ impl Compression {
             }
         })
     }
-}
-
-/// The old format of lzma, which no first bytes tell.
-pub(super) fn lzma<'a>(packed: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
-    Ok(Box::new(LzmaReader::new_mem_limit(packed, XZ_MEMORY_KIB, None)?))
 }
 
 /// Ends a stream with an error once it has given more than a number of bytes.

@@ -32,23 +32,3 @@ fn compress(tree: &std::path::Path, option: &str) {
     fs::write(&plain, succeed(command("zcat", ["--force"]).arg(tree.join("repodata/primary.xml.gz")))).unwrap();
     replace_metadata(tree, "primary", &plain, &[option]);
 }
-
-/// `installer-targets` never fails alone, as what it wants is wanted by others, too; but it must not pass.
-#[test]
-fn a_companion_that_is_not_listed_is_never_passed() {
-    for kind in ["update-", "control-"] {
-        let mut trial = super::Trial::general();
-        trial.recipe.when_indexed(move |tree| {
-            edit_metadata(tree, "primary", |xml| {
-                let name = xml.find(&format!("<name>{kind}")).unwrap();
-                let start = xml[..name].rfind("<package ").unwrap();
-                let end = start + xml[start..].find("</package>").unwrap() + "</package>".len();
-                format!("{}{}", &xml[..start], &xml[end..])
-            });
-        });
-        let verification = trial.verify();
-        assert_eq!(super::surprises(&["yum-packages"], &verification), [] as [&str; 0]);
-        let not_checked: Vec<&str> = verification.not_checked().map(|verdict| verdict.check.id).collect();
-        assert!(not_checked.contains(&"installer-targets"), "{kind}: {not_checked:?}");
-    }
-}

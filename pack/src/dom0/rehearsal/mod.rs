@@ -191,13 +191,13 @@ struct OnHost {
 fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), takes: false };
     let (installed, removed) = scene.install_and_remove()?;
-    if let Some(refused) = &installed.refusal {
-        if let Some(outcome) = refusal(refused) {
-            found.outcomes.push((&checks::REFUSAL, outcome));
-            let refusal = Some(refused.error.to_string());
-            found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
-            return Ok(found);
-        }
+    if let Some(refused) = &installed.refusal
+        && let Some(outcome) = refusal(refused)
+    {
+        found.outcomes.push((&checks::REFUSAL, outcome));
+        let refusal = Some(refused.error.to_string());
+        found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
+        return Ok(found);
     }
     found.takes = installed.refusal.is_none();
     found.outcomes.push((&checks::DEPENDENCIES, knowledge(&installed.doubts)));

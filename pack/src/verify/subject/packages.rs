@@ -2,16 +2,20 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::path::Path;
 
 use medium::iso9660::Entry;
 
 use super::digests::{self, Digests, Place};
+use crate::Error;
 use crate::build::Progress;
 use crate::image::PackImage;
-use crate::rpm::package::Package as Facts;
-use crate::rpm::{Rpm, header_is_whole};
-use crate::verify::{Obstacle, archive};
+use crate::rpm::package::{FileKind, Package as Facts};
+use crate::rpm::{Rpm, header_is_whole, payload};
+use crate::verify::Obstacle;
+
+/// Most bytes that a package may unpack to and still be looked into: companions of packs are a few kilobytes.
+const MAX_UNPACKED: u64 = 1 << 20;
 
 /// A file whose name ends with `.rpm`.
 pub(in crate::verify) struct OnImage<'a> {
@@ -31,7 +35,7 @@ pub(in crate::verify) struct Package<'a> {
     header_is_whole: bool,
     /// What of it is not as its headers say.
     damage: Result<Option<String>, Obstacle>,
-    contents: OnceCell<Result<Contents, (io::ErrorKind, String)>>,
+    contents: OnceCell<Result<Contents, String>>,
 }
 
 type Contents = BTreeMap<String, Vec<u8>>;
@@ -106,16 +110,36 @@ impl Package<'_> {
         if let Some(damage) = self.damage()? {
             return Err(Obstacle::charged("rpm-digests", format!("{} {damage}", self.path)));
         }
+        if self.rpm.archive_size() > MAX_UNPACKED {
+            return Err(Obstacle::Unknown(format!("{} unpacks to more than {MAX_UNPACKED} bytes", self.path)));
+        }
+        if !payload::can_be_read(&self.rpm) {
+            let compressor = self.rpm.payload_compressor();
+            return Err(Obstacle::charged("rpm-features", format!("{} is compressed with {compressor}", self.path)));
+        }
         let contents =
-            self.contents.get_or_init(|| archive::contents(&self.rpm).map_err(|e| (e.kind(), e.to_string())));
-        contents.as_ref().map_err(|(kind, problem)| match kind {
-            io::ErrorKind::FileTooLarge => {
-                Obstacle::Unknown(format!("{} unpacks to more than {} bytes", self.path, archive::MAX_UNPACKED))
-            }
-            io::ErrorKind::Unsupported => Obstacle::charged("rpm-features", format!("{} {problem}", self.path)),
-            _ => Obstacle::charged("rpm-digests", format!("{} cannot be unpacked: {problem}", self.path)),
-        })
+            self.contents.get_or_init(|| contents(&self.rpm, &self.facts).map_err(|e| e.problem().to_owned()));
+        contents.as_ref().map_err(|problem| Obstacle::charged("rpm-digests", format!("{} {problem}", self.path)))
     }
+}
+
+/// The regular files of a package's payload by absolute path.
+fn contents(rpm: &Rpm, facts: &Facts) -> crate::Result<Contents> {
+    let mut files = Contents::new();
+    payload::read(rpm, MAX_UNPACKED, &mut |member, reader| {
+        let mut content = Vec::new();
+        reader.read_to_end(&mut content).map_err(|e| Error::output(Path::new("memory"), &e))?;
+        for index in member.links.iter().chain([&member.index]) {
+            match facts.files.get(*index) {
+                Some(file) if matches!(file.kind, FileKind::Regular { .. }) => {
+                    files.insert(file.path.clone(), content.clone());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    })?;
+    Ok(files)
 }
 
 /// The packages, if the headers of all can be read and are as they were built.
