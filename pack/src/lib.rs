@@ -1,8 +1,9 @@
-//! Supplemental packs for XenServer, Citrix Hypervisor and XCP-ng: what one is, and how to build, sign and read one.
+//! Supplemental packs for XenServer, Citrix Hypervisor and XCP-ng: what one is, and how to build, sign, read and prove one.
 //!
 //! Data flows one way: [`spec`] (what the pack is) and payload RPMs → [`rpm`] and [`openpgp`] (complete, sign) →
-//! [`update`] (the metadata of the format of 7.1 and later) → [`build`] (the pipeline) → an ISO image on disk.
-//! [`readback`] opens the finished image and checks it against what went in.
+//! [`update`] (the metadata of the format of 7.1 and later) → [`build`] (the pipeline) → a draft of an ISO image. From
+//! there only finished bytes count: [`image`] opens them, [`verify`] holds them to the rules of their readers, [`dom0`]
+//! rehearses what a host does with them, and [`report`] tells what was found.
 
 pub mod build;
 pub mod check;

@@ -61,16 +61,79 @@ fn it_writes_the_image_its_checksum_and_the_key_and_says_so() {
     let said = outcome(&mut pack(folder.path()));
     assert!(said.success, "{}", said.text);
     let written = names(folder.path());
-    assert_eq!(written.len(), 3, "{written:?}");
-    assert_eq!(written[0], "RPM-GPG-KEY-xscontainer");
-    assert_eq!(format!("{}.sha256", written[1]), written[2]);
+    let [key, report, image, checksum] = written.as_slice() else { panic!("{written:?}") };
+    assert_eq!([key.as_str(), report], ["RPM-GPG-KEY-xscontainer", "report.json"]);
+    assert_eq!(format!("{image}.sha256"), *checksum);
     for name in &written {
         assert!(said.text.contains(name.as_str()), "{name}: {}", said.text);
     }
-    for step in ["sign packages", "write image", "read back", "import-update-key", "import-ownertrust"] {
+    for step in ["sign packages", "write image", "check", "rehearse", "import-update-key", "import-ownertrust"] {
         assert!(said.text.contains(step), "{step}: {}", said.text);
     }
-    succeed(command("sha256sum", ["--check", &written[2]]).current_dir(folder.path()));
+    succeed(command("sha256sum", ["--check", checksum]).current_dir(folder.path()));
+}
+
+/// A package that no check of the builder's input minds, and that hosts should not get.
+fn setuid_payload(folder: &Path) -> PathBuf {
+    let mut builder = rpm::PackageBuilder::new("sneaky", "1", "MIT", "noarch", "A program that becomes root");
+    builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::Gzip));
+    let options = rpm::FileOptions::new("/usr/bin/sneaky").mode(rpm::FileMode::regular(0o4755));
+    builder.with_file_contents("#!/bin/sh\n", options).unwrap();
+    let file = folder.join("sneaky.rpm");
+    builder.build().unwrap().write_file(&file).unwrap();
+    file
+}
+
+#[test]
+fn a_pack_that_breaks_a_rule_keeps_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("out");
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(packs::workspace()).args(["pack", "--allow-dirty", "--rpm"]).arg(setuid_payload(folder.path()));
+    let said = outcome(pack.arg("--key").arg(packs::key_file("rsa4096")).arg("--output").arg(&output));
+    assert_refused(&said, 9, &["breaks 1 of the rules"], &output);
+    for part in ["FAILED  rpm-modes", "/usr/bin/sneaky", "why ", "remedy ", "source "] {
+        assert!(said.text.contains(part), "{part}: {}", said.text);
+    }
+}
+
+#[test]
+fn a_finished_pack_is_verified_with_what_lies_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    succeed(&mut pack(folder.path()));
+    let iso = folder.path().join(names(folder.path()).into_iter().find(|name| name.ends_with(".iso")).unwrap());
+    let verify = || {
+        let mut verify = Command::new(programs::xtask());
+        verify.current_dir(packs::workspace()).arg("verify").arg(&iso);
+        verify
+    };
+    let said = succeed(&mut verify());
+    for part in ["XAPI", "host installer", "/usr/bin/xscontainer", "%post of xscontainer", "upgrade from the original"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&stdout_of(verify().args(["--json", "--no-rehearsal"]))).unwrap();
+    assert_eq!(report["passed"], true);
+    assert!(report["checks"].as_array().unwrap().iter().all(|check| check["outcome"] == "passed"), "{report:#}");
+
+    let mut bytes = fs::read(&iso).unwrap();
+    bytes.truncate(bytes.len() - 4096);
+    fs::write(&iso, bytes).unwrap();
+    let said = outcome(&mut verify());
+    assert_eq!(said.code, Some(9), "{}", said.text);
+    assert!(said.text.contains("FAILED  xapi-image") && said.text.contains("cut off"), "{}", said.text);
+}
+
+#[test]
+fn what_cannot_be_verified_is_told() {
+    let verify = |arguments: &[&str]| outcome(Command::new(programs::xtask()).arg("verify").args(arguments));
+    let missing = verify(&["/nowhere/pack.iso"]);
+    assert_eq!(missing.code, Some(9), "{}", missing.text);
+    assert!(missing.text.contains("No such file"), "{}", missing.text);
+    assert_eq!(verify(&[]).code, Some(2));
+    let capture = verify(&["--host", "/nowhere/host.tar.gz", "/nowhere/pack.iso"]);
+    assert_eq!(capture.code, Some(10), "{}", capture.text);
 }
 
 #[test]

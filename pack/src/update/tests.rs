@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use uuid::uuid;
 
 use super::*;
+use crate::dom0::UpdateInfo;
 use crate::rpm::{Signed, fixture};
 use crate::spec::{Guidance, PackSpec, PackVersion};
 
@@ -45,9 +46,12 @@ fn guidance_and_homogeneity_are_said_only_if_there_are_any() {
 
 #[test]
 fn update_xml_is_read_back() {
-    let read = UpdateDocument::parse(&document(&spec())).unwrap();
+    let read = UpdateInfo::parse(&document(&spec())).unwrap();
     assert_eq!((read.label.as_str(), read.version.as_str()), ("xscontainer", "11.0.0"));
-    assert_eq!((read.key.as_str(), read.control.as_str()), ("RPM-GPG-KEY-xscontainer", "control-xscontainer"));
+    assert_eq!(
+        (read.key.as_deref(), read.control.as_deref()),
+        (Some("RPM-GPG-KEY-xscontainer"), Some("control-xscontainer"))
+    );
 }
 
 #[test]
@@ -60,7 +64,7 @@ fn an_update_xml_that_xapi_would_refuse_is_refused() {
         b"\xff\xfe",
         b"<update name-label=\"a\" version=\"1\"/>",
     ] {
-        assert!(UpdateDocument::parse(bytes).is_err(), "{bytes:?}");
+        assert!(UpdateInfo::parse(bytes).is_err(), "{bytes:?}");
     }
 }
 
@@ -199,7 +203,7 @@ proptest! {
         let mut spec = spec();
         spec.description = description;
         let document = document(&spec);
-        prop_assert!(UpdateDocument::parse(&document).is_ok());
+        prop_assert!(UpdateInfo::parse(&document).is_ok());
         // The text is there once it is unescaped.
         let text = std::str::from_utf8(&document).unwrap();
         let inner = text.split_once("<name-description>").unwrap().1.split_once("</name-description>").unwrap().0;
@@ -209,7 +213,7 @@ proptest! {
     #[test]
     fn any_bytes_as_comps_are_read_or_refused(bytes: Vec<u8>) {
         let _ = group_packages(&bytes, GROUP);
-        let _ = UpdateDocument::parse(&bytes);
+        let _ = UpdateInfo::parse(&bytes);
     }
 
     #[test]

@@ -1,18 +1,23 @@
 //! What reads packs, each with valid input to begin with.
 
-use std::io::{Cursor, Read as _};
+use std::io::{Cursor, Read as _, Write as _};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::{fs, io};
 
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
 use lab::foreign::{ForeignPack, Recipe};
 use lab::packs;
 use lab::tools::{command, outcome};
 use medium::iso9660::{Image, Naming, Tree, UnixSeconds, Volume, Writer};
+use pack::dom0::UpdateInfo;
+use pack::dom0::capture::Capture;
 use pack::dom0::package::Package;
 use pack::openpgp::{Certificate, Signature};
-use pack::rpm::{Rpm, Source, el7};
-use pack::update::{GROUP, UpdateDocument, group_packages};
+use pack::rpm::{Rpm, Source, el7, payload};
+use pack::update::{GROUP, group_packages};
 
 use super::{Shape, fuzz};
 
@@ -68,9 +73,54 @@ fn package() {
     fuzz("package", Shape::Binary, files(&PACK.tree.join("Packages")), Box::new(read));
 }
 
+/// The archive in a package's payload, compressed anew behind the package's own headers.
+#[test]
+fn payload() {
+    let folder = PACK.tree.join("Packages");
+    let path = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| is_control(path)).unwrap();
+    let package = fs::read(path).unwrap();
+    let offset = Rpm::read(Source::memory("seed.rpm", package.clone())).unwrap().payload_offset();
+    let (headers, packed) = package.split_at(usize::try_from(offset).unwrap());
+    let mut archive = Vec::new();
+    MultiGzDecoder::new(packed).read_to_end(&mut archive).unwrap();
+    let headers = headers.to_vec();
+    let read = move |bytes: &[u8]| {
+        let package = [headers.as_slice(), &gzip(bytes)].concat();
+        let rpm = Rpm::read(Source::memory("fuzzed.rpm", package)).unwrap();
+        let _ = payload::read(&rpm, 1 << 20, &mut |_, content| {
+            let _ = std::io::copy(content, &mut std::io::sink());
+            Ok(())
+        });
+    };
+    fuzz("payload", Shape::Binary, vec![archive], Box::new(read));
+}
+
+fn is_control(path: &Path) -> bool {
+    path.file_name().unwrap().to_string_lossy().starts_with("control-")
+}
+
+/// The archive of a captured host, compressed anew.
+#[test]
+fn capture() {
+    let hosts = packs::workspace().join("pack/hosts");
+    let unpacked = |name: &str| {
+        let mut archive = Vec::new();
+        MultiGzDecoder::new(fs::File::open(hosts.join(name)).unwrap()).read_to_end(&mut archive).unwrap();
+        archive
+    };
+    let read = |bytes: &[u8]| drop(Capture::parse("fuzzed", gzip(bytes).as_slice()));
+    fuzz("capture", Shape::Binary, ["8.1.0.tar.gz", "8.3.0.tar.gz"].map(unpacked).to_vec(), Box::new(read));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 #[test]
 fn update_document() {
-    let read = |bytes: &[u8]| drop(UpdateDocument::parse(bytes));
+    let read = |bytes: &[u8]| drop(UpdateInfo::parse(bytes));
     fuzz("update-document", Shape::Xml, vec![fs::read(PACK.tree.join("update.xml")).unwrap()], Box::new(read));
 }
 
