@@ -98,6 +98,15 @@ impl Root {
         }
     }
 
+    /// Sets the permissions of a folder, or of the one that a link leads to. Its owner can always list and change it.
+    ///
+    /// # Errors
+    /// Those of opening it and of chmod(2).
+    pub fn set_folder_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+        let folder = self.open(path.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(rustix::fs::fchmod(&folder, permissions(mode | 0o700))?)
+    }
+
     /// Makes the folders around a path that are missing, with mode 0755 as rpm does.
     ///
     /// # Errors
