@@ -19,8 +19,7 @@ pub(super) fn erase(host: &mut Host, names: &[String], nodeps: bool) -> Result<(
         }
         Err(refused) => return Err(format!("error: {refused}")),
     };
-    let erasures: Vec<Erasure> =
-        packages.into_iter().map(|package| Erasure { package, replaced_by: None }).collect();
+    let erasures: Vec<Erasure> = packages.into_iter().map(|package| Erasure { package, replaced_by: None }).collect();
     let failures = transaction::transact(host, &[], &erasures).map_err(|e| format!("error: {e}"))?;
     match failures.is_empty() {
         true => Ok(()),

@@ -239,6 +239,11 @@ impl Root {
         self.look(path).is_ok_and(|entry| entry.is_some())
     }
 
+    /// Whether a path is that of a folder, or of a link to one.
+    pub fn is_folder(&self, path: impl AsRef<Path>) -> bool {
+        self.open(path.as_ref(), OFlags::PATH | OFlags::DIRECTORY).is_ok()
+    }
+
     /// The names in a folder, in their order; none if there is no such folder. Those that are no UTF-8 are left out.
     pub fn names(&self, folder: impl AsRef<Path>) -> Vec<String> {
         let Ok(folder) = self.open(folder.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY) else { return Vec::new() };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::capture::Capture;
 use super::database::Database;
-use super::file_conflict::{self, FileConflicts};
+use super::file_conflict::{self, FileConflict, FileConflicts};
 use super::host::{Ended, Host};
 use super::package::Package;
 use super::plan::{Member, Plan};
@@ -20,6 +20,7 @@ use super::transaction::{self, Erasure, Failure};
 use super::xapi_error::{self, XapiError};
 use crate::image::PackImage;
 use crate::rpm::Rpm;
+use crate::rpm::scriptlet::Moment;
 use crate::update::{GROUP, group_packages};
 
 /// The uuid of the stand-in for an earlier build.
@@ -228,7 +229,14 @@ fn carry_out(
             doubts.push(doubt);
         }
     }
-    let conflicts = file_conflict::file_conflicts(database, plan).conflicts;
+    let mut conflicts = file_conflict::file_conflicts(database, plan).conflicts;
+    // A %pretrans may put things right, so yum's test lets such a package through.
+    let may_be_mended = |conflict: &FileConflict| {
+        let of_conflict = |supplied: &&Arc<Supplied>| supplied.package.to_string() == conflict.package;
+        supply.packages.iter().find(of_conflict).is_some_and(|supplied| supplied.scriptlet(Moment::PreTrans).is_some())
+    };
+    let replaced = file_conflict::replaced_folders(plan).into_iter();
+    conflicts.extend(replaced.filter(|found| host.root.is_folder(&found.path) && !may_be_mended(found)));
     if !conflicts.is_empty() {
         return Ok(Err(Refusal::Files(conflicts).to_string()));
     }

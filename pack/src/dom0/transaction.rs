@@ -105,13 +105,7 @@ struct Course {
 
 impl Course {
     /// Runs a scriptlet if there is one; whether rpm goes on with the package.
-    fn scriptlet(
-        &mut self,
-        host: &mut Host,
-        supplied: &Supplied,
-        moment: Moment,
-        argument: usize,
-    ) -> io::Result<bool> {
+    fn scriptlet(&mut self, host: &mut Host, supplied: &Supplied, moment: Moment, argument: usize) -> io::Result<bool> {
         let Some(scriptlet) = supplied.scriptlet(moment) else { return Ok(true) };
         if host.run_scriptlet(&supplied.package, scriptlet, argument)? {
             return Ok(true);

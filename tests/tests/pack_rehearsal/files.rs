@@ -110,3 +110,19 @@ fn packages_that_reach_a_file_by_two_paths_do_not_lose_it() {
     twins.take(&["a 2\n file 0644 /usr/bin/lab-tool two\n file 0644 /opt/a one"]);
     twins.erase(&["a"]);
 }
+
+#[test]
+fn a_folder_does_not_become_something_else() {
+    for (old, new) in [
+        ("dir 0755 /opt/there", "link /opt/there elsewhere"),
+        ("dir 0755 /opt/there", "file 0644 /opt/there text"),
+        ("dir 0755 /opt/elsewhere\n link /opt/there elsewhere", "dir 0755 /opt/elsewhere\n dir 0755 /opt/there"),
+    ] {
+        let mut twins = Twins::new();
+        twins.take(&[&format!("a 1\n{old}")]);
+        let (done, real, rehearsed) = twins.try_install(&[&format!("a 2\n{new}")]);
+        let words = "file /opt/there from install of a-2-1.noarch conflicts with file from package a-1-1.noarch";
+        assert!(!done && real.contains(words) && rehearsed.contains(words), "{old} {new}\n{real}\n{rehearsed}");
+        twins.agree();
+    }
+}

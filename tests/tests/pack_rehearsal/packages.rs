@@ -43,9 +43,12 @@ fn rpmbuild(spec: &str) -> Packages {
     let mut build = command("rpmbuild", ["-bb", "--quiet", "--define"]);
     build.env("SOURCE_DATE_EPOCH", EPOCH.to_string()).arg(format!("_topdir {}", folder.path().display()));
     // What EL 7 writes by default, where today's default is another.
-    for define in
-        ["_binary_payload w9.gzdio", "_binary_filedigest_algorithm 8", "_build_id_links none", "__os_install_post %{nil}"]
-    {
+    for define in [
+        "_binary_payload w9.gzdio",
+        "_binary_filedigest_algorithm 8",
+        "_build_id_links none",
+        "__os_install_post %{nil}",
+    ] {
         build.args(["--define", define]);
     }
     succeed(build.arg(&file));

@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use lab::foreign::{ForeignPack, Recipe, Role};
 use lab::root::Repository;
 use lab::tools::succeed;
-use pack::dom0::{Played, Rehearsed, Run, Subject, XapiError, rehearse};
+use pack::check::Outcome;
+use pack::dom0::{Played, Rehearsal, Rehearsed, Run, Subject, XapiError, rehearse};
 use pack::image::PackImage;
 
 use crate::packages::TRACE;
@@ -131,23 +132,36 @@ fn trace_of(played: &Played) -> Vec<String> {
     played.runs.iter().filter_map(line).collect()
 }
 
+/// What the removal is said to leave, as the root's list of files has it.
+fn left_of(rehearsal: &Rehearsal) -> Vec<String> {
+    let verdict = rehearsal.verdicts.iter().find(|verdict| verdict.check.id == "dom0-removal").unwrap();
+    let Outcome::Failed(problems) = &verdict.outcome else { panic!("{verdict:?}") };
+    let paths = problems.iter().filter_map(|problem| problem.strip_suffix(" is left"));
+    paths.map(|path| format!(".{path}")).collect()
+}
+
 #[test]
-fn scenarios_run_the_scriptlets_that_rpm_runs() {
+fn scenarios_run_the_scriptlets_and_leave_the_files_that_rpm_does() {
     let hosts = [bare_host("8.2.1")];
     let subject = Subject { image: &SECOND.image, previous: Some(&FIRST.image), xscontainer: false, hosts: &hosts };
     let rehearsal = rehearse(subject).unwrap();
     let host = &rehearsal.hosts[0];
     let twins = Twins::new();
+    let before = twins.real.files();
     apply_by_dnf(&twins, &FIRST, "install");
     real_trace(&twins);
     apply_by_dnf(&twins, &SECOND, "upgrade");
     assert_eq!(trace_of(scenario(host, "upgrade")), real_trace(&twins), "upgrade");
     succeed(twins.real.rpm().arg("-e").args(ALL));
+    let mut left = twins.real.files();
+    left.retain(|path| !before.contains(path) && !path.ends_with("/RPM-GPG-KEY-xscontainer"));
+    assert_eq!(left_of(&rehearsal), left, "left by the removal");
     assert_eq!(trace_of(scenario(host, "remove")), real_trace(&twins), "remove");
     let twins = Twins::new();
     apply_by_dnf(&twins, &SECOND, "install");
     assert_eq!(trace_of(scenario(host, "install")), real_trace(&twins), "install");
-    assert!(rehearsal.hosts[0].scenarios.iter().all(|played| played.result == "done"), "{host:#?}");
+    let results: Vec<&str> = host.scenarios.iter().map(|played| played.result).collect();
+    assert_eq!(results, ["done", "FAILED", "done", "done", "done"], "only the removal leaves things");
 }
 
 #[test]
@@ -192,7 +206,10 @@ fn with_control(line: &str) -> Made {
 fn a_host_that_is_too_old_names_the_version() {
     let (said, error) = refused(&mut Twins::of_release("8.1.0"), &FIRST, &[CONTROL]);
     let required = "product-version >= 8.2.0";
-    assert!(said.contains(&format!("nothing provides {required} needed by control-hello-agent-1.0-1.noarch")), "{said}");
+    assert!(
+        said.contains(&format!("nothing provides {required} needed by control-hello-agent-1.0-1.noarch")),
+        "{said}"
+    );
     assert_eq!(error.code(), "UPDATE_PRECHECK_FAILED_WRONG_SERVER_VERSION");
     assert_eq!(error.params(), ["hello-agent", "product-version = 8.1.0", required]);
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lab::root::Root;
 use lab::tools::{command, outcome, stdout_of};
@@ -14,7 +14,7 @@ use pack::dom0::{Entry, Kind, Trial};
 use pack::rpm::{Rpm, Source};
 use sha2::{Digest, Sha256};
 
-use crate::packages::{self, Packages, TRACE};
+use crate::packages::{self, TRACE};
 
 /// These, and what is below, must be the same on both; the rehearsal gives its hosts more elsewhere. Traces are compared
 /// by line.
@@ -74,16 +74,19 @@ impl Twins {
     /// Both install packages or upgrade to them, and must agree on whether that fails; whether it went well, and what real
     /// rpm said.
     pub fn install(&mut self, texts: &[&str]) -> (bool, String) {
-        self.install_built(&packages::build(texts))
+        let (done, real, _) = self.try_install(texts);
+        (done, real)
     }
 
-    fn install_built(&mut self, packages: &Packages) -> (bool, String) {
+    /// The same, and what the rehearsed package manager said.
+    pub fn try_install(&mut self, texts: &[&str]) -> (bool, String, String) {
+        let packages = packages::build(texts);
         let real = outcome(self.real.rpm().args(["-U", "--nosignature"]).args(&packages.files));
-        let read = |file: &std::path::PathBuf| Rpm::read(Source::open(file).unwrap()).unwrap();
+        let read = |file: &PathBuf| Rpm::read(Source::open(file).unwrap()).unwrap();
         let rpms: Vec<Rpm> = packages.files.iter().map(read).collect();
         let rehearsed = self.rehearsed.install(&rpms).unwrap();
         assert_eq!(rehearsed.is_ok(), real.success, "rpm: {}\nrehearsal: {rehearsed:?}", real.text);
-        (real.success, real.text)
+        (real.success, real.text, rehearsed.err().unwrap_or_default())
     }
 
     /// Both install, well, and agree.
@@ -126,7 +129,10 @@ impl Twins {
 
     /// What is compared of the rehearsed host, by path.
     pub fn paths(&self) -> Vec<String> {
-        rehearsed_files(&self.rehearsed).into_iter().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
+        rehearsed_files(&self.rehearsed)
+            .into_iter()
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect()
     }
 
     /// Both must have the same files, packages, owners, and have run the same scriptlets.
@@ -150,7 +156,8 @@ pub fn as_4_11_counts(line: &str) -> String {
 }
 
 fn is_compared(path: &str) -> bool {
-    let is_below = |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let is_below =
+        |folder: &str| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     COMPARED.into_iter().any(is_below) && !is_below(OF_THE_HOST)
 }
 
@@ -176,7 +183,7 @@ pub fn rehearsed_files(host: &Trial) -> Vec<String> {
 pub fn real_files(root: &Path) -> Vec<String> {
     let format = "/%P\\t%m\\t%y\\t%s\\t%l\\n";
     let found = stdout_of(command("find", ["."]).current_dir(root).args(["-mindepth", "1", "-printf", format]));
-    let mut files: Vec<(std::path::PathBuf, String)> = Vec::new();
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
     for line in found.lines() {
         let [path, mode, kind, size, target] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
         if !is_compared(path) {
@@ -204,9 +211,7 @@ fn rehearsed_packages(host: &Trial) -> Vec<String> {
     for package in host.packages().filter(|package| package.name != "xcp-ng-release") {
         let name = format!("{}-{}", package.name, package.evr.version);
         lines.push(name.clone());
-        lines.extend(
-            package.files.iter().map(|f| format!("{name} {} {:o} {}:{}", f.path, f.mode, f.user, f.group)),
-        );
+        lines.extend(package.files.iter().map(|f| format!("{name} {} {:o} {}:{}", f.path, f.mode, f.user, f.group)));
     }
     lines.sort();
     lines
