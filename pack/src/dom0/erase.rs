@@ -3,12 +3,12 @@
 use super::database::EraseRefused;
 use super::host::Host;
 use super::package::Package;
-use super::transaction;
+use super::transaction::{self, Erasure};
 
 /// Erases packages by name.
 ///
 /// # Errors
-/// What rpm says when it refuses, or why the host's folder cannot be changed.
+/// What rpm says when it refuses or a scriptlet stops it, or why the host's folder cannot be changed.
 pub(super) fn erase(host: &mut Host, names: &[String], nodeps: bool) -> Result<(), String> {
     let database = host.database();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -19,5 +19,10 @@ pub(super) fn erase(host: &mut Host, names: &[String], nodeps: bool) -> Result<(
         }
         Err(refused) => return Err(format!("error: {refused}")),
     };
-    transaction::transact(host, &[], &packages).map_err(|e| format!("error: {e}"))
+    let erasures: Vec<Erasure> = packages.into_iter().map(|package| Erasure { package, replaced_by: None }).collect();
+    let failures = transaction::transact(host, &[], &erasures).map_err(|e| format!("error: {e}"))?;
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+    }
 }

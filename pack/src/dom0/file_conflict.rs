@@ -78,6 +78,32 @@ pub fn file_conflicts(database: &Database, plan: &Plan<'_>) -> FileConflicts {
     found
 }
 
+/// Folders, and links to folders, that an older or obsoleted package has where a plan's package has something else or a
+/// folder. rpm refuses these if they are on the disk, for it cannot replace them (`handleRemovalConflict` in
+/// `lib/transaction.c`).
+pub fn replaced_folders(plan: &Plan<'_>) -> Vec<FileConflict> {
+    let going: PackageSet<&Package> = plan.erased().map(|installed| &installed.package).collect();
+    let mut found = Vec::new();
+    for package in plan.members.iter().map(|member| member.package) {
+        for file in &package.files {
+            let stuck = |old: &PackagedFile| match (&old.kind, &file.kind) {
+                (_, FileKind::Ghost) | (FileKind::Directory, FileKind::Directory) => false,
+                (FileKind::Directory, _) | (FileKind::Link(_), FileKind::Directory) => true,
+                _ => false,
+            };
+            for (other, _) in going.owners(&file.path).filter(|(_, old)| stuck(old)) {
+                found.push(FileConflict {
+                    path: file.path.clone(),
+                    package: package.to_string(),
+                    other: going.package(other).to_string(),
+                    other_is_installed: true,
+                });
+            }
+        }
+    }
+    found
+}
+
 /// Whether two packages may have a file; nothing if its content is not known.
 fn shareable(a: &PackagedFile, b: &PackagedFile) -> Option<bool> {
     if matches!(a.kind, FileKind::Ghost) || matches!(b.kind, FileKind::Ghost) {

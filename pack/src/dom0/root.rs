@@ -100,6 +100,15 @@ impl Root {
         }
     }
 
+    /// Sets the permissions of a folder, or of the one that a link leads to. Its owner can always list and change it.
+    ///
+    /// # Errors
+    /// Those of opening it and of chmod(2).
+    pub fn set_folder_mode(&self, path: impl AsRef<Path>, mode: u32) -> io::Result<()> {
+        let folder = self.open(path.as_ref(), OFlags::RDONLY | OFlags::DIRECTORY)?;
+        Ok(rustix::fs::fchmod(&folder, permissions(mode | 0o700))?)
+    }
+
     /// Makes the folders around a path that are missing, with mode 0755 as rpm does.
     ///
     /// # Errors
@@ -243,6 +252,11 @@ impl Root {
     /// Whether something has that name.
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.look(path).is_ok_and(|entry| entry.is_some())
+    }
+
+    /// Whether a path is that of a folder, or of a link to one.
+    pub fn is_folder(&self, path: impl AsRef<Path>) -> bool {
+        self.open(path.as_ref(), OFlags::PATH | OFlags::DIRECTORY).is_ok()
     }
 
     /// The names in a folder, in their order; none if there is no such folder. Those that are no UTF-8 are left out.

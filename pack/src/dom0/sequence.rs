@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use super::capture::Capture;
 use super::database::Database;
-use super::file_conflict::{self, FileConflicts};
+use super::file_conflict::{self, FileConflict, FileConflicts};
 use super::host::{Ended, Host};
 use super::package::Package;
-use super::plan::Plan;
+use super::plan::{Member, Plan};
 use super::refusal::Refusal;
 use super::solve::{self, Repository};
 use super::supply::{Supplied, Supply};
 use super::toolstack::{Update, UpdateInfo};
-use super::transaction;
+use super::transaction::{self, Erasure, Failure};
 use super::xapi_error::{self, XapiError};
 use crate::image::PackImage;
 use crate::rpm::Rpm;
+use crate::rpm::scriptlet::Moment;
 use crate::update::{GROUP, group_packages};
 
 /// The uuid of the stand-in for an earlier build.
@@ -106,8 +107,8 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
         Err(Refusal::NothingToDo { .. }) if host.installed(control).is_some() => {}
         Err(refusal) => return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string()))),
         Ok(plan) => {
-            if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string())));
+            if let Err(said) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
+                return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &said)));
             }
         }
     }
@@ -137,8 +138,8 @@ pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) 
     let members: Vec<&str> = pack.group.iter().flatten().map(String::as_str).collect();
     match solve::upgrade_group(&database, &repository, GROUP, &members, host.groups) {
         Ok(plan) => {
-            if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_apply(&refusal.to_string())));
+            if let Err(said) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
+                return Ok(Err(xapi_error::of_apply(&said)));
             }
         }
         Err(refusal) => return Ok(Err(xapi_error::of_apply(&refusal.to_string()))),
@@ -167,26 +168,34 @@ pub(super) fn install_with_host(
     let update = format!("update-{}", pack.info.label);
     let control = pack.info.control.clone().unwrap_or_default();
     let (database, repository) = (host.database(), pack.repository());
-    let refusal = match solve::install(&database, &repository, &[&control, &update]) {
-        Ok(plan) => carry_out(host, pack, (&database, &plan), doubts)?.err(),
-        Err(refusal) => Some(refusal),
+    let installed = match solve::install(&database, &repository, &[&control, &update]) {
+        Ok(plan) => carry_out(host, &pack.supply, (&database, &plan), doubts)?,
+        Err(refusal) => Err(refusal.to_string()),
     };
-    if refusal.is_none() {
+    if installed.is_ok() {
         // The installer's yum keeps its notes elsewhere (host-installer, `repository.py`).
         for folder in host.yum_notes(&repository.packages().cloned().collect::<Vec<_>>()) {
             host.forget_notes(&folder)?;
         }
     }
-    Ok(match refusal {
-        Some(refusal) => Err(refusal.to_string()),
-        None => Ok(()),
-    })
+    Ok(installed)
+}
+
+/// `yum install` of everything that is supplied, as plain `rpm -U` would do it; what the package manager says if it fails.
+pub(super) fn install_all(host: &mut Host, supply: &Supply) -> io::Result<Result<(), String>> {
+    let repository = Repository::new("supplied", supply.packages.iter().map(|supplied| supplied.package.clone()));
+    let names: Vec<&str> = supply.packages.iter().map(|supplied| supplied.package.name.as_str()).collect();
+    let database = host.database();
+    match solve::install(&database, &repository, &names) {
+        Ok(plan) => carry_out(host, supply, (&database, &plan), &mut Vec::new()),
+        Err(refusal) => Ok(Err(refusal.to_string())),
+    }
 }
 
 /// Plain `rpm -U` of everything that is supplied.
 pub(super) fn put_in_by_rpm(host: &mut Host, supply: &Supply) -> io::Result<()> {
     let installs = in_order(supply.packages.iter().map(Arc::clone).collect());
-    transaction::transact(host, &installs, &[])
+    transaction::transact(host, &installs, &[]).map(drop)
 }
 
 /// Files of the pack that packages of a host have too.
@@ -207,46 +216,71 @@ fn subject<'s>(info: &'s UpdateInfo, reference: &'s str) -> xapi_error::Subject<
     xapi_error::Subject { label: &info.label, reference }
 }
 
-/// Runs the transaction that yum planned; a refusal if rpm would not.
+/// Runs the transaction that yum planned; what yum says if rpm would not, or if a package failed.
 fn carry_out(
     host: &mut Host,
-    pack: &Delivery,
+    supply: &Supply,
     (database, plan): (&Database, &Plan<'_>),
     doubts: &mut Vec<String>,
-) -> io::Result<Result<(), Refusal>> {
+) -> io::Result<Result<(), String>> {
     for unknown in &plan.unknown {
         let doubt = unknown.to_string();
         if !doubts.contains(&doubt) {
             doubts.push(doubt);
         }
     }
-    let conflicts = file_conflict::file_conflicts(database, plan).conflicts;
+    let mut conflicts = file_conflict::file_conflicts(database, plan).conflicts;
+    // A %pretrans may put things right, so yum's test lets such a package through.
+    let may_be_mended = |conflict: &FileConflict| {
+        let of_conflict = |supplied: &&Arc<Supplied>| supplied.package.to_string() == conflict.package;
+        supply.packages.iter().find(of_conflict).is_some_and(|supplied| supplied.scriptlet(Moment::PreTrans).is_some())
+    };
+    let replaced = file_conflict::replaced_folders(plan).into_iter();
+    conflicts.extend(replaced.filter(|found| host.root.is_folder(&found.path) && !may_be_mended(found)));
     if !conflicts.is_empty() {
-        return Ok(Err(Refusal::Files(conflicts)));
+        return Ok(Err(Refusal::Files(conflicts).to_string()));
     }
     let supplied = |package: &Package| -> Option<Arc<Supplied>> {
-        pack.supply.package(&package.name).filter(|supplied| supplied.package.evr == package.evr).cloned()
+        supply.package(&package.name).filter(|supplied| supplied.package.evr == package.evr).cloned()
     };
     let installs: Vec<Arc<Supplied>> = plan.members.iter().filter_map(|member| supplied(member.package)).collect();
-    let erases: Vec<Package> = plan.erasures().into_iter().map(|installed| installed.package.clone()).collect();
+    let erasures: Vec<Erasure> = plan
+        .erasures()
+        .into_iter()
+        .map(|gone| {
+            let goes_for = |member: &&Member<'_>| member.replaces.iter().any(|(old, _)| std::ptr::eq(*old, gone));
+            let replaced_by = plan.members.iter().find(goes_for).map(|member| member.package.name.clone());
+            Erasure { package: gone.package.clone(), replaced_by }
+        })
+        .collect();
     // yum carries its note of the group over to the next version.
-    let groups: Vec<(String, Option<String>)> = plan
+    let groups: Vec<(&Package, Option<String>)> = plan
         .members
         .iter()
         .map(|member| {
             let carried = member.replaces.iter().find_map(|(old, _)| old.group_member.clone());
-            (member.package.name.clone(), member.group.clone().or(carried))
+            (member.package, member.group.clone().or(carried))
         })
         .collect();
-    let forgotten: Vec<String> = host.yum_notes(&erases);
-    transaction::transact(host, &installs, &erases)?;
-    for folder in forgotten {
-        host.forget_notes(&folder)?;
+    let notes: Vec<(&Package, Vec<String>)> = erasures
+        .iter()
+        .map(|erasure| (&erasure.package, host.yum_notes(std::slice::from_ref(&erasure.package))))
+        .collect();
+    let failures = transaction::transact(host, &installs, &erasures)?;
+    let is_installed = |host: &Host, package: &Package| host.packages.iter().any(|i| *i.package == *package);
+    for (_, folders) in notes.iter().filter(|(package, _)| !is_installed(host, package)) {
+        for folder in folders {
+            host.forget_notes(folder)?;
+        }
     }
-    for (name, group) in groups {
-        host.note_installed(&name, group.as_deref())?;
+    for (package, group) in groups.iter().filter(|(package, _)| is_installed(host, package)) {
+        host.note_installed(&package.name, group.as_deref())?;
     }
-    Ok(Ok(()))
+    match failures.is_empty() {
+        true => Ok(Ok(())),
+        // Then yum ends with 1: yum 3.4.3, `yum/__init__.py`, `runTransaction`.
+        false => Ok(Err(failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("\n"))),
+    }
 }
 
 fn in_order(supplied: Vec<Arc<Supplied>>) -> Vec<Arc<Supplied>> {

@@ -1,134 +1,221 @@
 //! What rpm does to a host when packages come and go: files land and leave, scriptlets run with their argument.
 //!
-//! Order, arguments and the treatment of configuration files: rpm 4.11 `lib/psm.c`, `lib/rpmte.c`, `lib/rpmfi.c`. Must
-//! not know why packages come and go.
+//! Order, arguments and failures: rpm 4.11 `lib/transaction.c`, `lib/rpmte.c`, `lib/psm.c`, `lib/fsm.c`. Must not know why
+//! packages come and go, nor what becomes of configuration files ([`super::fate`]).
 
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::fate::{self, Arrival, Departure};
 use super::host::{Host, Installed};
-use super::package::{Config, FileKind, Package, PackagedFile};
+use super::package::{FileKind, Package};
+use super::package_set::resolved;
+use super::root::Kind;
 use super::supply::Supplied;
 use crate::rpm::scriptlet::Moment;
 
-/// Configuration files are small.
-const MAX_CONFIGURATION: u64 = 16 << 20;
+/// A package that goes.
+#[derive(Debug, Clone)]
+pub(super) struct Erasure {
+    pub package: Package,
+    /// The name of the package that comes for it: a newer version, or what obsoletes it. If that one fails, this one stays.
+    pub replaced_by: Option<String>,
+}
 
-/// Puts packages into a host, in this order, then takes others out: older versions of those, or whatever is named.
-/// Scriptlets run if the host can run them; what they did is in [`Host::runs`].
+/// A package that did not come or go as it should have. rpm goes on with the others, and reports failure at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// A scriptlet failed that stops rpm.
+    Scriptlet {
+        moment: Moment,
+        package: String,
+        ended: String,
+        /// What the scriptlet said.
+        output: String,
+    },
+    /// A file could not be put in place.
+    Unpacking { package: String, path: String, problem: String },
+}
+
+impl fmt::Display for Failure {
+    /// As rpm says it, after what the scriptlet said.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Scriptlet { moment, package, ended, output } => {
+                write!(f, "{output}\nerror: {moment}({package}) scriptlet failed, {ended}")
+            }
+            Failure::Unpacking { package, path, problem } => {
+                write!(f, "error: {package}: unpacking of archive failed on file {path}: {problem}")
+            }
+        }
+    }
+}
+
+/// Puts packages into a host, in this order, then takes others out. Scriptlets run if the host can run them; what they
+/// did is in [`Host::runs`].
 ///
 /// # Errors
 /// The host's folder cannot be changed, or a package says something about its files that cannot be done.
-pub(super) fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package]) -> io::Result<()> {
-    let (before, after) = (Counts::of(host), Counts::of(host).with(installs, erases));
+pub(super) fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Erasure]) -> io::Result<Vec<Failure>> {
+    let mut course = Course { failures: Vec::new(), failed: BTreeSet::new() };
+    // rpm counts no packages for these two: `lib/psm.c`, `rpmpsmRun`.
+    const NOT_COUNTED: usize = 0;
     for supplied in installs {
-        scriptlet(host, supplied, Moment::PreTrans, after.of_name(&supplied.package.name))?;
+        course.scriptlet(host, supplied, Moment::PreTrans, NOT_COUNTED)?;
     }
-    let mut present = before;
-    let mut refused: Vec<String> = Vec::new();
-    for supplied in installs {
-        let name = &supplied.package.name;
-        let count = present.of_name(name) + 1;
-        if !scriptlet(host, supplied, Moment::Pre, count)? {
-            // rpm leaves such a package out, and keeps its older version.
-            refused.push(name.clone());
-            continue;
+    let arrivals = fate::arrivals(host, installs)?;
+    let mut departures = Vec::with_capacity(erases.len());
+    for erasure in erases {
+        departures.push(match position(host, &erasure.package) {
+            Some(index) => fate::departures(host, &host.packages[index])?,
+            None => Vec::new(),
+        });
+    }
+    for (supplied, arrivals) in installs.iter().zip(&arrivals) {
+        course.install(host, supplied, arrivals)?;
+    }
+    let brought: BTreeSet<String> = installs
+        .iter()
+        .flat_map(|supplied| &supplied.package.files)
+        .map(|file| resolved(&file.path).into_owned())
+        .collect();
+    for (erasure, departures) in erases.iter().zip(&departures) {
+        if erasure.replaced_by.as_ref().is_none_or(|name| !course.failed.contains(name)) {
+            course.erase(host, &erasure.package, departures, &brought)?;
         }
-        let older: Vec<Arc<Supplied>> =
-            host.packages.iter().filter(|i| i.package.name == *name).filter_map(|i| i.supplied.clone()).collect();
-        land(host, supplied, &older)?;
-        host.packages.push(Installed::of(Arc::clone(supplied)));
-        present.add(name);
-        scriptlet(host, supplied, Moment::Post, count)?;
     }
-    for package in erases.iter().filter(|package| !refused.contains(&package.name)) {
-        let Some(index) =
-            host.packages.iter().position(|i| i.package.name == package.name && i.package.evr == package.evr)
-        else {
-            continue;
-        };
-        let left = present.of_name(&package.name).saturating_sub(1);
+    for supplied in installs.iter().filter(|supplied| !course.failed.contains(&supplied.package.name)) {
+        if let Some(scriptlet) = supplied.scriptlet(Moment::PostTrans) {
+            host.run_scriptlet(&supplied.package, scriptlet, NOT_COUNTED)?;
+        }
+    }
+    Ok(course.failures)
+}
+
+/// What failed so far.
+struct Course {
+    failures: Vec<Failure>,
+    /// Names of packages that were to come.
+    failed: BTreeSet<String>,
+}
+
+impl Course {
+    /// Runs a scriptlet if there is one; whether rpm goes on with the package.
+    fn scriptlet(&mut self, host: &mut Host, supplied: &Supplied, moment: Moment, argument: usize) -> io::Result<bool> {
+        let Some(scriptlet) = supplied.scriptlet(moment) else { return Ok(true) };
+        if host.run_scriptlet(&supplied.package, scriptlet, argument)? {
+            return Ok(true);
+        }
+        let (ended, output) =
+            host.runs.last().map(|run| (run.ended.to_string(), run.output.trim_end().to_owned())).unwrap_or_default();
+        let ended = ended.replace("exit code", "exit status");
+        self.failures.push(Failure::Scriptlet { moment, package: supplied.package.to_string(), ended, output });
+        if moment != Moment::PreUn {
+            self.failed.insert(supplied.package.name.clone());
+        }
+        Ok(false)
+    }
+
+    fn install(&mut self, host: &mut Host, supplied: &Arc<Supplied>, arrivals: &[Arrival]) -> io::Result<()> {
+        let name = &supplied.package.name;
+        let count = count(host, name) + 1;
+        if self.failed.contains(name) || !self.scriptlet(host, supplied, Moment::Pre, count)? {
+            return Ok(());
+        }
+        if let Err((path, error)) = land(host, supplied, arrivals) {
+            if !is_in_the_way(&error) {
+                return Err(error);
+            }
+            let (package, problem) = (supplied.package.to_string(), error.to_string());
+            self.failures.push(Failure::Unpacking { package, path, problem });
+            self.failed.insert(name.clone());
+            return Ok(());
+        }
+        host.packages.push(Installed::of(Arc::clone(supplied)));
+        self.scriptlet(host, supplied, Moment::Post, count).map(drop)
+    }
+
+    fn erase(
+        &mut self,
+        host: &mut Host,
+        package: &Package,
+        departures: &[Departure],
+        brought: &BTreeSet<String>,
+    ) -> io::Result<()> {
+        let Some(index) = position(host, package) else { return Ok(()) };
+        let left = count(host, &package.name).saturating_sub(1);
         let supplied = host.packages[index].supplied.clone();
         if let Some(supplied) = &supplied
-            && !scriptlet(host, supplied, Moment::PreUn, left)?
+            && !self.scriptlet(host, supplied, Moment::PreUn, left)?
         {
-            continue;
+            return Ok(());
         }
         let gone = host.packages.remove(index);
-        leave(host, &gone)?;
-        present.remove(&package.name);
-        if let Some(supplied) = &supplied {
-            scriptlet(host, supplied, Moment::PostUn, left)?;
-        }
-    }
-    for supplied in installs.iter().filter(|supplied| !refused.contains(&supplied.package.name)) {
-        scriptlet(host, supplied, Moment::PostTrans, after.of_name(&supplied.package.name))?;
-    }
-    Ok(())
-}
-
-/// Runs a scriptlet if there is one; whether rpm goes on with the package.
-fn scriptlet(host: &mut Host, supplied: &Arc<Supplied>, moment: Moment, argument: usize) -> io::Result<bool> {
-    match supplied.scriptlet(moment) {
-        Some(scriptlet) => host.run_scriptlet(&supplied.package, scriptlet, argument),
-        None => Ok(true),
-    }
-}
-
-/// How many versions of each package are installed.
-struct Counts(Vec<String>);
-
-impl Counts {
-    fn of(host: &Host) -> Counts {
-        Counts(host.packages.iter().map(|installed| installed.package.name.clone()).collect())
-    }
-
-    fn with(mut self, installs: &[Arc<Supplied>], erases: &[Package]) -> Counts {
-        installs.iter().for_each(|supplied| self.add(&supplied.package.name));
-        erases.iter().for_each(|package| self.remove(&package.name));
-        self
-    }
-
-    fn of_name(&self, name: &str) -> usize {
-        self.0.iter().filter(|other| *other == name).count()
-    }
-
-    fn add(&mut self, name: &str) {
-        self.0.push(name.to_owned());
-    }
-
-    fn remove(&mut self, name: &str) {
-        if let Some(index) = self.0.iter().position(|other| other == name) {
-            self.0.swap_remove(index);
+        leave(host, &gone, departures, brought);
+        match &supplied {
+            Some(supplied) => self.scriptlet(host, supplied, Moment::PostUn, left).map(drop),
+            None => Ok(()),
         }
     }
 }
 
-/// Puts a package's files into the root.
-fn land(host: &Host, supplied: &Supplied, older: &[Arc<Supplied>]) -> io::Result<()> {
-    let root = &host.root;
-    for (index, file) in supplied.package.files.iter().enumerate() {
+/// How many versions of a package are installed.
+fn count(host: &Host, name: &str) -> usize {
+    host.packages.iter().filter(|installed| installed.package.name == name).count()
+}
+
+fn position(host: &Host, package: &Package) -> Option<usize> {
+    host.packages.iter().position(|i| i.package.name == package.name && i.package.evr == package.evr)
+}
+
+/// Whether something is where a file should go: a failure of the package. Everything else is one of the rehearsal.
+fn is_in_the_way(error: &io::Error) -> bool {
+    use io::ErrorKind::{AlreadyExists, DirectoryNotEmpty, IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), AlreadyExists | DirectoryNotEmpty | IsADirectory | NotADirectory | NotFound)
+        || error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+}
+
+/// Puts a package's files into the root; else the path that could not be put there.
+fn land(host: &Host, supplied: &Supplied, arrivals: &[Arrival]) -> Result<(), (String, io::Error)> {
+    let mut linked: HashMap<(&Path, u32), String> = HashMap::new();
+    for (index, (file, arrival)) in supplied.package.files.iter().zip(arrivals).enumerate() {
+        let failed = |error: io::Error| (file.path.clone(), error);
+        host.root.make_parents(&file.path).map_err(failed)?;
+        if *arrival == Arrival::Stays || file.kind == FileKind::Ghost {
+            continue;
+        }
+        let path = match arrival {
+            Arrival::Beside => format!("{}.rpmnew", file.path),
+            _ => file.path.clone(),
+        };
+        if let Arrival::InPlaceOf(suffix) = arrival {
+            host.root.rename(&path, format!("{path}{suffix}")).map_err(failed)?;
+        }
         let permissions = file.mode & 0o7777;
-        root.make_parents(&file.path)?;
         match &file.kind {
-            FileKind::Directory => _ = root.make_folder(&file.path, permissions)?,
-            FileKind::Link(target) => root.symlink(&file.path, target)?,
-            FileKind::Ghost => {}
+            FileKind::Directory => make_folder(host, &path, permissions),
+            FileKind::Link(target) => host.root.symlink(&path, target),
+            FileKind::Ghost => Ok(()),
             FileKind::Special => {
-                let problem =
-                    format!("{} is a device, pipe or socket, which a pack has no business to bring", file.path);
-                return Err(io::Error::new(io::ErrorKind::Unsupported, problem));
+                let problem = format!("{path} is a device, pipe or socket, which a pack has no business to bring");
+                Err(io::Error::new(io::ErrorKind::Unsupported, problem))
             }
-            FileKind::Regular { .. } => {
-                let Some(content) = supplied.content(index) else {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} has no content", file.path)));
-                };
-                let target = configuration_target(host, file, older)?;
-                put(host, &target, permissions, content)?;
-            }
+            FileKind::Regular { .. } => match supplied.content(index) {
+                None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("{path} has no content"))),
+                Some(content) => match linked.get(&(content, permissions)) {
+                    Some(first) => host.root.hard_link(&path, first),
+                    None => {
+                        linked.insert((content, permissions), path.clone());
+                        put(host, &path, permissions, content)
+                    }
+                },
+            },
         }
+        .map_err(failed)?;
     }
     Ok(())
 }
@@ -143,52 +230,40 @@ fn put(host: &Host, path: &str, mode: u32, content: &Path) -> io::Result<()> {
     host.root.write(path, mode, &mut File::open(content)?).map(drop)
 }
 
-/// Where a file goes: beside the one that is there if the administrator changed that one and rpm keeps it.
-fn configuration_target(host: &Host, file: &PackagedFile, older: &[Arc<Supplied>]) -> io::Result<String> {
-    if file.config == Config::No || !is_changed(host, file, older)? {
-        return Ok(file.path.clone());
-    }
-    match file.config {
-        Config::NoReplace => Ok(format!("{}.rpmnew", file.path)),
-        _ => {
-            host.root.rename(&file.path, format!("{}.rpmsave", file.path))?;
-            Ok(file.path.clone())
-        }
+/// A folder gets the mode that its package says, even if it is there. A file or a link to nowhere makes way for it.
+fn make_folder(host: &Host, path: &str, mode: u32) -> io::Result<()> {
+    match host.root.make_folder(path, mode) {
+        Ok(true) => Ok(()),
+        Ok(false) => host.root.set_folder_mode(path, mode),
+        Err(e) if is_in_the_way(&e) && host.root.remove(path)? => host.root.make_folder(path, mode).map(drop),
+        Err(e) => Err(e),
     }
 }
 
-/// Whether a configuration file is neither as the older version brought it nor as the new one brings it.
-fn is_changed(host: &Host, file: &PackagedFile, older: &[Arc<Supplied>]) -> io::Result<bool> {
-    if !host.root.exists(&file.path) {
-        return Ok(false);
-    }
-    let brought = older.iter().flat_map(|supplied| {
-        let same = |(_, old): &(usize, &PackagedFile)| old.path == file.path;
-        supplied.package.files.iter().enumerate().filter(same).filter_map(|(index, _)| supplied.content(index))
-    });
-    let there = host.root.read(&file.path, MAX_CONFIGURATION)?;
-    for content in brought {
-        if fs::metadata(content)?.len() == there.len() as u64 && fs::read(content)? == there {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Takes a package's files out of the root, but for those that another package has too.
-fn leave(host: &Host, gone: &Installed) -> io::Result<()> {
-    let owned = |path: &str| host.packages.iter().any(|i| i.package.files.iter().any(|file| file.path == path));
-    let mut paths: Vec<&PackagedFile> = gone.package.files.iter().filter(|file| !owned(&file.path)).collect();
+/// Takes a package's files out of the root, but for those that another package has too, or was to bring. What cannot be
+/// removed is only a warning for rpm.
+fn leave(host: &Host, gone: &Installed, departures: &[Departure], brought: &BTreeSet<String>) {
+    let owned: BTreeSet<String> = host
+        .packages
+        .iter()
+        .flat_map(|installed| &installed.package.files)
+        .map(|file| resolved(&file.path).into_owned())
+        .collect();
+    let mut files: Vec<_> = gone.package.files.iter().zip(departures).collect();
     // What lies in a folder goes before the folder.
-    paths.sort_by(|a, b| b.path.cmp(&a.path));
-    for file in paths {
-        match &file.kind {
-            FileKind::Directory => _ = host.root.remove_folder(&file.path)?,
-            _ if file.config != Config::No && is_changed(host, file, gone.supplied.as_slice())? => {
-                host.root.rename(&file.path, format!("{}.rpmsave", file.path))?;
-            }
-            _ => _ = host.root.remove(&file.path)?,
+    files.sort_by(|(a, _), (b, _)| b.path.cmp(&a.path));
+    for (file, departure) in files {
+        let path = resolved(&file.path);
+        if owned.contains(path.as_ref()) || brought.contains(path.as_ref()) {
+            continue;
         }
+        let _ = match departure {
+            Departure::Stays => Ok(()),
+            Departure::Saved => host.root.rename(&file.path, format!("{}.rpmsave", file.path)),
+            Departure::Leaves => match host.root.look(&file.path) {
+                Ok(Some(entry)) if entry.kind == Kind::Folder => host.root.remove_folder(&file.path).map(drop),
+                _ => host.root.remove(&file.path).map(drop),
+            },
+        };
     }
-    Ok(())
 }

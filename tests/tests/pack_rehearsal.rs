@@ -1,1 +1,0 @@
-//! The rehearsal does what real rpm and dnf do.
