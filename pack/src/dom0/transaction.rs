@@ -20,15 +20,15 @@ use crate::rpm::scriptlet::Moment;
 
 /// A package that goes.
 #[derive(Debug, Clone)]
-pub struct Erasure {
-    pub package: Package,
+pub(super) struct Erasure {
+    pub(super) package: Package,
     /// The name of the package that comes for it: a newer version, or what obsoletes it. If that one fails, this one stays.
-    pub replaced_by: Option<String>,
+    pub(super) replaced_by: Option<String>,
 }
 
 /// A package that did not come or go as it should have. rpm goes on with the others, and reports failure at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     /// A scriptlet failed that stops rpm.
     Scriptlet {
         moment: Moment,
@@ -60,7 +60,7 @@ impl fmt::Display for Failure {
 ///
 /// # Errors
 /// The host's folder cannot be changed, or a package says something about its files that cannot be done.
-pub fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Erasure]) -> io::Result<Vec<Failure>> {
+pub(super) fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Erasure]) -> io::Result<Vec<Failure>> {
     let mut course = Course { failures: Vec::new(), failed: BTreeSet::new() };
     // rpm counts no packages for these two: `lib/psm.c`, `rpmpsmRun`.
     const NOT_COUNTED: usize = 0;
