@@ -81,7 +81,7 @@ pub fn file_conflicts(database: &Database, plan: &Plan<'_>) -> FileConflicts {
 /// Folders, and links to folders, that an older or obsoleted package has where a plan's package has something else or a
 /// folder. rpm refuses these if they are on the disk, for it cannot replace them (`handleRemovalConflict` in
 /// `lib/transaction.c`).
-pub fn replaced_folders(plan: &Plan<'_>) -> Vec<FileConflict> {
+pub(super) fn replaced_folders(plan: &Plan<'_>) -> Vec<FileConflict> {
     let going: PackageSet<&Package> = plan.erased().map(|installed| &installed.package).collect();
     let mut found = Vec::new();
     for package in plan.members.iter().map(|member| member.package) {

@@ -21,9 +21,9 @@ use crate::rpm::scriptlet::Moment;
 /// A package that goes.
 #[derive(Debug, Clone)]
 pub(super) struct Erasure {
-    pub package: Package,
+    pub(super) package: Package,
     /// The name of the package that comes for it: a newer version, or what obsoletes it. If that one fails, this one stays.
-    pub replaced_by: Option<String>,
+    pub(super) replaced_by: Option<String>,
 }
 
 /// A package that did not come or go as it should have. rpm goes on with the others, and reports failure at the end.

@@ -17,19 +17,19 @@ use lab::packs::EPOCH;
 use lab::tools::{command, stdout_of, succeed};
 
 /// Where traced scriptlets write.
-pub const TRACE: &str = "/var/log/trace";
+pub(crate) const TRACE: &str = "/var/log/trace";
 
 /// Names of all scriptlets, as a spec has them.
 const MOMENTS: [&str; 6] = ["%pretrans", "%pre", "%post", "%preun", "%postun", "%posttrans"];
 
 /// Built packages.
-pub struct Packages {
-    pub files: Vec<PathBuf>,
+pub(crate) struct Packages {
+    pub(crate) files: Vec<PathBuf>,
     _folder: tempfile::TempDir,
 }
 
 /// Builds packages, unless that was done before.
-pub fn build(texts: &[&str]) -> Arc<Packages> {
+pub(crate) fn build(texts: &[&str]) -> Arc<Packages> {
     type Built = HashMap<String, Arc<OnceLock<Arc<Packages>>>>;
     static BUILT: LazyLock<Mutex<Built>> = LazyLock::new(Mutex::default);
     let cell = Arc::clone(BUILT.lock().unwrap().entry(texts.join("\n")).or_default());

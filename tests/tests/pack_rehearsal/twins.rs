@@ -22,13 +22,13 @@ const COMPARED: [&str; 2] = ["/etc/lab", "/opt"];
 /// One of the host's own programs, which the rehearsal plays.
 const OF_THE_HOST: &str = "/opt/xensource";
 
-pub struct Twins {
-    pub real: Root,
-    pub rehearsed: Trial,
+pub(crate) struct Twins {
+    pub(crate) real: Root,
+    pub(crate) rehearsed: Trial,
 }
 
 /// A host with nothing but the stand-in of a release's package.
-pub fn bare_host(product_version: &str) -> Capture {
+pub(crate) fn bare_host(product_version: &str) -> Capture {
     let mut release = Package::new("xcp-ng-release", format!("{product_version}-1").parse().unwrap(), "noarch");
     for provided in [format!("product-version = {product_version}"), "/bin/sh".into()] {
         release.provides.push(provided.parse().unwrap());
@@ -61,11 +61,11 @@ pub fn bare_host(product_version: &str) -> Capture {
 }
 
 impl Twins {
-    pub fn new() -> Twins {
+    pub(crate) fn new() -> Twins {
         Twins::of_release("8.2.1")
     }
 
-    pub fn of_release(product_version: &str) -> Twins {
+    pub(crate) fn of_release(product_version: &str) -> Twins {
         let real = Root::of_release(product_version);
         fs::create_dir(real.path().join("opt")).unwrap();
         Twins { real, rehearsed: Trial::on(&bare_host(product_version)).unwrap() }
@@ -73,13 +73,13 @@ impl Twins {
 
     /// Both install packages or upgrade to them, and must agree on whether that fails; whether it went well, and what real
     /// rpm said.
-    pub fn install(&mut self, texts: &[&str]) -> (bool, String) {
+    pub(crate) fn install(&mut self, texts: &[&str]) -> (bool, String) {
         let (done, real, _) = self.try_install(texts);
         (done, real)
     }
 
     /// The same, and what the rehearsed package manager said.
-    pub fn try_install(&mut self, texts: &[&str]) -> (bool, String, String) {
+    pub(crate) fn try_install(&mut self, texts: &[&str]) -> (bool, String, String) {
         let packages = packages::build(texts);
         let real = outcome(self.real.rpm().args(["-U", "--nosignature"]).args(&packages.files));
         let read = |file: &PathBuf| Rpm::read(Source::open(file).unwrap()).unwrap();
@@ -90,14 +90,14 @@ impl Twins {
     }
 
     /// Both install, well, and agree.
-    pub fn take(&mut self, texts: &[&str]) {
+    pub(crate) fn take(&mut self, texts: &[&str]) {
         let (done, said) = self.install(texts);
         assert!(done, "{said}");
         self.agree();
     }
 
     /// Both erase, and must agree on whether that fails, and on what is left.
-    pub fn erase(&mut self, names: &[&str]) -> bool {
+    pub(crate) fn erase(&mut self, names: &[&str]) -> bool {
         let real = outcome(self.real.rpm().arg("-e").args(names));
         let rehearsed = self.rehearsed.erase(names);
         assert_eq!(rehearsed.is_ok(), real.success, "rpm: {}\nrehearsal: {rehearsed:?}", real.text);
@@ -106,7 +106,7 @@ impl Twins {
     }
 
     /// The administrator writes a file on both.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let real = self.real.path().join(&path[1..]);
         fs::create_dir_all(real.parent().unwrap()).unwrap();
         let _ = fs::remove_file(&real);
@@ -116,19 +116,19 @@ impl Twins {
     }
 
     /// The administrator removes a file on both.
-    pub fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         fs::remove_file(self.real.path().join(&path[1..])).unwrap();
         self.rehearsed.remove(path).unwrap();
     }
 
     /// What scriptlets wrote down, on both.
-    pub fn trace(&self) -> Vec<String> {
+    pub(crate) fn trace(&self) -> Vec<String> {
         let trace = self.rehearsed.read(TRACE).unwrap_or_default();
         String::from_utf8(trace).unwrap().lines().map(str::to_owned).collect()
     }
 
     /// What is compared of the rehearsed host, by path.
-    pub fn paths(&self) -> Vec<String> {
+    pub(crate) fn paths(&self) -> Vec<String> {
         rehearsed_files(&self.rehearsed)
             .into_iter()
             .filter_map(|line| line.split(' ').next().map(str::to_owned))
@@ -136,7 +136,7 @@ impl Twins {
     }
 
     /// Both must have the same files, packages, owners, and have run the same scriptlets.
-    pub fn agree(&self) {
+    pub(crate) fn agree(&self) {
         let real = fs::read_to_string(self.real.path().join(&TRACE[1..])).unwrap_or_default();
         let real: Vec<String> = real.lines().map(as_4_11_counts).collect();
         assert_eq!(self.trace(), real, "scriptlets: rehearsed, then real");
@@ -147,7 +147,7 @@ impl Twins {
 
 /// A line of the trace with the argument that rpm 4.11 gives: 0 for the scriptlets around a transaction (`lib/psm.c`,
 /// `rpmpsmRun`). Newer ones count packages for them as well.
-pub fn as_4_11_counts(line: &str) -> String {
+pub(crate) fn as_4_11_counts(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let around = words.iter().position(|word| ["%pretrans", "%posttrans"].contains(word));
     let argument = around.map(|moment| moment + 1);
@@ -165,7 +165,7 @@ fn is_compared(path: &str) -> bool {
 const PERMISSIONS: u32 = 0o1777;
 
 /// `PATH MODE KIND`, for every file.
-pub fn rehearsed_files(host: &Trial) -> Vec<String> {
+pub(crate) fn rehearsed_files(host: &Trial) -> Vec<String> {
     let line = |entry: Entry| {
         let kind = match entry.kind {
             Kind::File { size, sha256 } => format!("file of {size} bytes {}", sha256.unwrap()),
@@ -180,7 +180,7 @@ pub fn rehearsed_files(host: &Trial) -> Vec<String> {
 }
 
 /// The same of a real root.
-pub fn real_files(root: &Path) -> Vec<String> {
+pub(crate) fn real_files(root: &Path) -> Vec<String> {
     let format = "/%P\\t%m\\t%y\\t%s\\t%l\\n";
     let found = stdout_of(command("find", ["."]).current_dir(root).args(["-mindepth", "1", "-printf", format]));
     let mut files: Vec<(PathBuf, String)> = Vec::new();
