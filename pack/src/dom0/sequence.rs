@@ -35,7 +35,28 @@ pub(super) struct Delivery {
 }
 
 /// What a step comes to: an error of the host's folder, a refusal by the host, or success.
-pub(super) type Step = io::Result<Result<(), XapiError>>;
+pub(super) type Step = io::Result<Result<(), Denied>>;
+
+/// A step that the host refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Denied {
+    /// What the administrator is told.
+    pub(super) error: XapiError,
+    /// What yum or rpm refused, where it was they.
+    pub(super) cause: Option<Refusal>,
+}
+
+impl From<XapiError> for Denied {
+    fn from(error: XapiError) -> Denied {
+        Denied { error, cause: None }
+    }
+}
+
+impl Denied {
+    fn by(refusal: Refusal, error: impl FnOnce(&str) -> XapiError) -> Denied {
+        Denied { error: error(&refusal.to_string()), cause: Some(refusal) }
+    }
+}
 
 impl Delivery {
     /// Opens a pack, and unpacks its packages.
@@ -80,7 +101,9 @@ impl Delivery {
 pub(super) fn introduce(host: &mut Host, pack: &Delivery, _: &mut Vec<String>) -> Step {
     let UpdateInfo { uuid, label, .. } = &pack.info;
     match host.toolstack.update(uuid) {
-        Some(update) if update.has_image => return Ok(Err(XapiError::UpdateAlreadyExists { uuid: uuid.clone() })),
+        Some(update) if update.has_image => {
+            return Ok(Err(XapiError::UpdateAlreadyExists { uuid: uuid.clone() }.into()));
+        }
         Some(update) => update.has_image = true,
         None => host.toolstack.updates.push(Update {
             uuid: uuid.clone(),
@@ -97,17 +120,21 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
     let info = &pack.info;
     if let Some(available) = host.free_bytes.filter(|free| *free < info.installation_size) {
         let (label, required) = (info.label.clone(), info.installation_size);
-        return Ok(Err(XapiError::PrecheckOutOfSpace { label, available, required }));
+        return Ok(Err(XapiError::PrecheckOutOfSpace { label, available, required }.into()));
     }
     // Without a control package XAPI checks nothing.
     let Some(control) = &info.control else { return Ok(Ok(())) };
     let (database, repository) = (host.database(), pack.repository());
+    let denied = |refusal| {
+        let reference = reference(info);
+        Denied::by(refusal, |said| xapi_error::of_precheck(subject(info, &reference), said))
+    };
     match solve::install(&database, &repository, &[control]) {
         Err(Refusal::NothingToDo { .. }) if host.installed(control).is_some() => {}
-        Err(refusal) => return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string()))),
+        Err(refusal) => return Ok(Err(denied(refusal))),
         Ok(plan) => {
             if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string())));
+                return Ok(Err(denied(refusal)));
             }
         }
     }
@@ -118,8 +145,10 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
     let run = host.run_program("precheck", control, &script)?;
     Ok(match run.ended {
         Ended::NotProven(_) => Ok(()),
-        Ended::Exited(code) => xapi_error::of_precheck_script(&info.label, code == 0, &run.output).map(drop),
-        Ended::Stopped(how) => Err(XapiError::PrecheckUnknown { label: info.label.clone(), text: how }),
+        Ended::Exited(code) => {
+            xapi_error::of_precheck_script(&info.label, code == 0, &run.output).map(drop).map_err(Denied::from)
+        }
+        Ended::Stopped(how) => Err(XapiError::PrecheckUnknown { label: info.label.clone(), text: how }.into()),
     })
 }
 
@@ -127,10 +156,10 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
 pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) -> Step {
     let info = &pack.info;
     if host.toolstack.has(&info.uuid) {
-        return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }));
+        return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }.into()));
     }
-    if let Err(error) = precheck(host, pack, doubts)? {
-        return Ok(Err(error));
+    if let Err(denied) = precheck(host, pack, doubts)? {
+        return Ok(Err(denied));
     }
     let (database, repository) = (host.database(), pack.repository());
     // What yum makes of a missing group is nothing, with success.
@@ -138,15 +167,15 @@ pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) 
     match solve::upgrade_group(&database, &repository, GROUP, &members, host.groups) {
         Ok(plan) => {
             if let Err(refusal) = carry_out(host, pack, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_apply(&refusal.to_string())));
+                return Ok(Err(Denied::by(refusal, xapi_error::of_apply)));
             }
         }
-        Err(refusal) => return Ok(Err(xapi_error::of_apply(&refusal.to_string()))),
+        Err(refusal) => return Ok(Err(Denied::by(refusal, xapi_error::of_apply))),
     }
     let root = Arc::clone(&host.root);
     host.toolstack.resync(&root);
     Ok(match &host.toolstack.resync_failure {
-        Some(failure) => Err(XapiError::ApplyFailed { text: failure.clone() }),
+        Some(failure) => Err(XapiError::ApplyFailed { text: failure.clone() }.into()),
         None => Ok(()),
     })
 }
