@@ -52,13 +52,14 @@ const GROUP_MARK: &str = "group_member";
 const MAX_MARK: u64 = 1 << 12;
 
 /// What every host has, whatever its packages are known to bring.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 11] = [
     "/etc/pki/rpm-gpg",
     "/etc/systemd/system/multi-user.target.wants",
     "/root",
     "/run",
     "/tmp",
     "/usr/lib/systemd/system",
+    "/usr/lib/systemd/system-preset",
     "/var/lib/rpm",
     "/var/log",
     "/var/tmp",

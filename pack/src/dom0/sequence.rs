@@ -3,6 +3,7 @@
 //! Rules: xen-api, `ocaml/xapi/xapi_pool_update.ml`, `scripts/extensions/pool_update.precheck` and `pool_update.apply`;
 //! host-installer, `repository.py`. Must not know what is checked of it.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 
@@ -36,7 +37,49 @@ pub(super) struct Delivery {
 }
 
 /// What a step comes to: an error of the host's folder, a refusal by the host, or success.
-pub(super) type Step = io::Result<Result<(), XapiError>>;
+pub(super) type Step = io::Result<Result<(), Denied>>;
+
+/// A step that the host refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Denied {
+    /// What the administrator is told.
+    pub(super) error: XapiError,
+    /// What yum or rpm refused, where it was they.
+    pub(super) cause: Option<Refusal>,
+}
+
+impl From<XapiError> for Denied {
+    fn from(error: XapiError) -> Denied {
+        Denied { error, cause: None }
+    }
+}
+
+impl Denied {
+    fn by(stop: Stop, error: impl FnOnce(&str) -> XapiError) -> Denied {
+        let error = error(&stop.to_string());
+        match stop {
+            Stop::Refused(refusal) => Denied { error, cause: Some(refusal) },
+            Stop::Failed(_) => Denied { error, cause: None },
+        }
+    }
+}
+
+/// What ends a transaction of yum without success.
+enum Stop {
+    /// yum, or rpm's own test, would not run it.
+    Refused(Refusal),
+    /// A package failed on the way; what yum says of it.
+    Failed(String),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stop::Refused(refusal) => refusal.fmt(f),
+            Stop::Failed(said) => f.write_str(said),
+        }
+    }
+}
 
 impl Delivery {
     /// Opens a pack, and unpacks its packages.
@@ -81,7 +124,9 @@ impl Delivery {
 pub(super) fn introduce(host: &mut Host, pack: &Delivery, _: &mut Vec<String>) -> Step {
     let UpdateInfo { uuid, label, .. } = &pack.info;
     match host.toolstack.update(uuid) {
-        Some(update) if update.has_image => return Ok(Err(XapiError::UpdateAlreadyExists { uuid: uuid.clone() })),
+        Some(update) if update.has_image => {
+            return Ok(Err(XapiError::UpdateAlreadyExists { uuid: uuid.clone() }.into()));
+        }
         Some(update) => update.has_image = true,
         None => host.toolstack.updates.push(Update {
             uuid: uuid.clone(),
@@ -98,17 +143,21 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
     let info = &pack.info;
     if let Some(available) = host.free_bytes.filter(|free| *free < info.installation_size) {
         let (label, required) = (info.label.clone(), info.installation_size);
-        return Ok(Err(XapiError::PrecheckOutOfSpace { label, available, required }));
+        return Ok(Err(XapiError::PrecheckOutOfSpace { label, available, required }.into()));
     }
     // Without a control package XAPI checks nothing.
     let Some(control) = &info.control else { return Ok(Ok(())) };
     let (database, repository) = (host.database(), pack.repository());
+    let denied = |stop| {
+        let reference = reference(info);
+        Denied::by(stop, |said| xapi_error::of_precheck(subject(info, &reference), said))
+    };
     match solve::install(&database, &repository, &[control]) {
         Err(Refusal::NothingToDo { .. }) if host.installed(control).is_some() => {}
-        Err(refusal) => return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &refusal.to_string()))),
+        Err(refusal) => return Ok(Err(denied(Stop::Refused(refusal)))),
         Ok(plan) => {
-            if let Err(said) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_precheck(subject(info, &reference(info)), &said)));
+            if let Err(stop) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
+                return Ok(Err(denied(stop)));
             }
         }
     }
@@ -119,8 +168,10 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
     let run = host.run_program("precheck", control, &script)?;
     Ok(match run.ended {
         Ended::NotProven(_) => Ok(()),
-        Ended::Exited(code) => xapi_error::of_precheck_script(&info.label, code == 0, &run.output).map(drop),
-        Ended::Stopped(how) => Err(XapiError::PrecheckUnknown { label: info.label.clone(), text: how }),
+        Ended::Exited(code) => {
+            xapi_error::of_precheck_script(&info.label, code == 0, &run.output).map(drop).map_err(Denied::from)
+        }
+        Ended::Stopped(how) => Err(XapiError::PrecheckUnknown { label: info.label.clone(), text: how }.into()),
     })
 }
 
@@ -128,26 +179,26 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
 pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) -> Step {
     let info = &pack.info;
     if host.toolstack.has(&info.uuid) {
-        return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }));
+        return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }.into()));
     }
-    if let Err(error) = precheck(host, pack, doubts)? {
-        return Ok(Err(error));
+    if let Err(denied) = precheck(host, pack, doubts)? {
+        return Ok(Err(denied));
     }
     let (database, repository) = (host.database(), pack.repository());
     // What yum makes of a missing group is nothing, with success.
     let members: Vec<&str> = pack.group.iter().flatten().map(String::as_str).collect();
     match solve::upgrade_group(&database, &repository, GROUP, &members, host.groups) {
         Ok(plan) => {
-            if let Err(said) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
-                return Ok(Err(xapi_error::of_apply(&said)));
+            if let Err(stop) = carry_out(host, &pack.supply, (&database, &plan), doubts)? {
+                return Ok(Err(Denied::by(stop, xapi_error::of_apply)));
             }
         }
-        Err(refusal) => return Ok(Err(xapi_error::of_apply(&refusal.to_string()))),
+        Err(refusal) => return Ok(Err(Denied::by(Stop::Refused(refusal), xapi_error::of_apply))),
     }
     let root = Arc::clone(&host.root);
     host.toolstack.resync(&root);
     Ok(match &host.toolstack.resync_failure {
-        Some(failure) => Err(XapiError::ApplyFailed { text: failure.clone() }),
+        Some(failure) => Err(XapiError::ApplyFailed { text: failure.clone() }.into()),
         None => Ok(()),
     })
 }
@@ -169,7 +220,7 @@ pub(super) fn install_with_host(
     let control = pack.info.control.clone().unwrap_or_default();
     let (database, repository) = (host.database(), pack.repository());
     let installed = match solve::install(&database, &repository, &[&control, &update]) {
-        Ok(plan) => carry_out(host, &pack.supply, (&database, &plan), doubts)?,
+        Ok(plan) => carry_out(host, &pack.supply, (&database, &plan), doubts)?.map_err(|stop| stop.to_string()),
         Err(refusal) => Err(refusal.to_string()),
     };
     if installed.is_ok() {
@@ -187,7 +238,10 @@ pub(super) fn install_all(host: &mut Host, supply: &Supply) -> io::Result<Result
     let names: Vec<&str> = supply.packages.iter().map(|supplied| supplied.package.name.as_str()).collect();
     let database = host.database();
     match solve::install(&database, &repository, &names) {
-        Ok(plan) => carry_out(host, supply, (&database, &plan), &mut Vec::new()),
+        Ok(plan) => {
+            let done = carry_out(host, supply, (&database, &plan), &mut Vec::new())?;
+            Ok(done.map_err(|stop| stop.to_string()))
+        }
         Err(refusal) => Ok(Err(refusal.to_string())),
     }
 }
@@ -222,7 +276,7 @@ fn carry_out(
     supply: &Supply,
     (database, plan): (&Database, &Plan<'_>),
     doubts: &mut Vec<String>,
-) -> io::Result<Result<(), String>> {
+) -> io::Result<Result<(), Stop>> {
     for unknown in &plan.unknown {
         let doubt = unknown.to_string();
         if !doubts.contains(&doubt) {
@@ -238,7 +292,7 @@ fn carry_out(
     let replaced = file_conflict::replaced_folders(plan).into_iter();
     conflicts.extend(replaced.filter(|found| host.root.is_folder(&found.path) && !may_be_mended(found)));
     if !conflicts.is_empty() {
-        return Ok(Err(Refusal::Files(conflicts).to_string()));
+        return Ok(Err(Stop::Refused(Refusal::Files(conflicts))));
     }
     let supplied = |package: &Package| -> Option<Arc<Supplied>> {
         supply.package(&package.name).filter(|supplied| supplied.package.evr == package.evr).cloned()
@@ -279,7 +333,7 @@ fn carry_out(
     match failures.is_empty() {
         true => Ok(Ok(())),
         // Then yum ends with 1: yum 3.4.3, `yum/__init__.py`, `runTransaction`.
-        false => Ok(Err(failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("\n"))),
+        false => Ok(Err(Stop::Failed(failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("\n")))),
     }
 }
 

@@ -53,12 +53,6 @@ impl Services {
         self.running.get(unit).copied().unwrap_or_default()
     }
 
-    /// Units other than the toolstack that were started or restarted, with how often.
-    pub(super) fn touched(&self) -> impl Iterator<Item = (&str, Lifetimes)> {
-        let touched = self.running.iter().filter(|(_, l)| l.starts + l.restarts > 0);
-        touched.map(|(unit, lifetimes)| (unit.as_str(), *lifetimes))
-    }
-
     /// The host boots: what is enabled runs.
     pub(super) fn boot(&mut self, root: &Root) {
         *self = Services::new(Stage::Running);
@@ -176,8 +170,18 @@ fn unit_text(root: &Root, unit: &str) -> Option<String> {
     UNIT_FOLDERS.iter().find_map(read).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Whether the first preset line that matches enables the unit; systemd enables what no line mentions.
+/// Whether a unit that can be enabled is to be so by a preset.
+pub(super) fn is_wanted(root: &Root, unit: &str) -> bool {
+    preset(root, unit) == Some(true) && unit_text(root, unit).is_some_and(|text| !wanted_by(&text).is_empty())
+}
+
+/// systemd enables what no line mentions.
 fn preset_enables(root: &Root, unit: &str) -> bool {
+    preset(root, unit).unwrap_or(true)
+}
+
+/// Whether the first preset line that matches enables the unit; none if no line does.
+fn preset(root: &Root, unit: &str) -> Option<bool> {
     // A file of a stronger folder hides one of the same name.
     let mut files: BTreeMap<String, &str> = BTreeMap::new();
     for folder in PRESET_FOLDERS {
@@ -192,12 +196,12 @@ fn preset_enables(root: &Root, unit: &str) -> bool {
         for line in String::from_utf8_lossy(&text).lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             match words.as_slice() {
-                [verb @ ("enable" | "disable"), pattern] if matches(pattern, unit) => return *verb == "enable",
+                [verb @ ("enable" | "disable"), pattern] if matches(pattern, unit) => return Some(*verb == "enable"),
                 _ => {}
             }
         }
     }
-    true
+    None
 }
 
 /// Shell patterns as presets have them: `*` and `?`.
@@ -323,7 +327,7 @@ mod tests {
         let (root, mut services) = host(Stage::Installation, "");
         assert_eq!(call(&root, &mut services, "start x.service").unwrap().0, 0);
         assert_eq!(call(&root, &mut services, "is-active --quiet xapi.service").unwrap().0, 3);
-        assert_eq!(services.touched().count(), 0);
+        assert_eq!(services.lifetimes("x.service"), Lifetimes::default());
     }
 
     #[test]

@@ -87,6 +87,12 @@ impl Supplied {
     fn unpack(rpm: &Rpm, folder: &Path, limit: u64) -> Result<(Supplied, u64), String> {
         let failed = |problem: String| format!("{} {problem}", rpm.file_name());
         let package = Package::of(rpm).map_err(failed)?;
+        if let Some(file) = package.files.iter().find(|file| matches!(file.kind, FileKind::Special)) {
+            return Err(failed(format!(
+                "has {}, a device, pipe or socket, which a pack has no business to bring",
+                file.path
+            )));
+        }
         fs::create_dir(folder).map_err(|e| failed(e.to_string()))?;
         let mut content = vec![None; package.files.len()];
         let mut used = 0;

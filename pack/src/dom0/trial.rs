@@ -57,8 +57,8 @@ impl Trial {
 
     fn play(&mut self, pack: &Delivery) -> io::Result<Result<(), XapiError>> {
         for step in [sequence::introduce, sequence::precheck, sequence::apply] {
-            if let Err(error) = step(&mut self.host, pack, &mut Vec::new())? {
-                return Ok(Err(error));
+            if let Err(denied) = step(&mut self.host, pack, &mut Vec::new())? {
+                return Ok(Err(denied.error));
             }
         }
         sequence::pool_clean(&mut self.host, pack);

@@ -100,15 +100,15 @@ pub(super) static RELEASES: Check = Check {
 
 pub(super) static SCRIPTLETS: Check = dom0(
     "dom0-scriptlets",
-    "every script ends with exit code 0, on a running host and in the chroot of the host installer",
-    "a failing %pre or precheck refuses the pack, and a failing %post is only a warning that nobody reads",
-    "Make the script succeed where systemd, XAPI or files are missing",
-    "DDK, rules for supplemental packs; xen-api, scripts/extensions/pool_update.precheck",
+    "every scriptlet ends with exit code 0, on a running host and in the chroot of the host installer",
+    "a failing %pre keeps its package out, and a failing %post is only a warning that nobody reads",
+    "Make the scriptlet succeed where systemd, XAPI or files are missing",
+    "DDK, rules for supplemental packs; rpm 4.11, lib/psm.c",
 );
 
 pub(super) static INSTALLER: Check = dom0(
     "dom0-installer",
-    "the host installer can put it in: packages land, nothing is started, and the first boot lists the update",
+    "the host installer can put it in: packages land, services are enabled as presets say, the first boot lists the update",
     "a failing package ends the installation of the host",
     "Scriptlets must not need systemd or XAPI; see what was found",
     "xenserver/host-installer, repository.py and backend.py",

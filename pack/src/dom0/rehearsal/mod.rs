@@ -4,6 +4,7 @@ mod checks;
 mod content;
 mod scenarios;
 
+use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use super::capture::Capture;
 use super::file_conflict::FileConflict;
 use super::host::{Ended, Run};
 use super::package::{Config, FileKind};
+use super::refusal::{Problem, Refusal, State};
 use super::sequence::{self, Delivery};
 use super::supply::Supply;
 use super::xapi_error::XapiError;
@@ -130,15 +132,13 @@ pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
         play(&scene)
     });
     let mut hosts = Vec::new();
-    let mut taken = Vec::new();
+    let mut answers = Vec::new();
     for (capture, played) in subject.hosts.iter().zip(played) {
         let on_host = played?;
         for (check, outcome) in on_host.outcomes {
             push(check, Some(&capture.name), outcome);
         }
-        if on_host.takes {
-            taken.push(capture.name.as_str());
-        }
+        answers.push((capture.name.as_str(), on_host.answer));
         hosts.push(Rehearsed {
             name: capture.name.clone(),
             product: capture.product.clone(),
@@ -146,15 +146,8 @@ pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
             scenarios: on_host.scenarios,
         });
     }
-    push(
-        &checks::TAKEN,
-        None,
-        match taken.is_empty() {
-            true => Outcome::Failed(vec!["every host refuses it".into()]),
-            false => Outcome::Passed(taken.join(", ")),
-        },
-    );
-    push(&checks::RELEASES, None, promised(subject.hosts, &taken));
+    push(&checks::TAKEN, None, taken(&answers));
+    push(&checks::RELEASES, None, promised(&answers));
     let landings = landings(&delivery.supply);
     Ok(Rehearsal { verdicts, hosts, landings, unproven })
 }
@@ -164,32 +157,85 @@ fn original_supply() -> Result<Supply, String> {
     Supply::unpack(&packages)
 }
 
+/// What a host says to the pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Takes,
+    Refuses,
+    /// Neither: something goes wrong, of which another check tells.
+    Fails,
+}
+
+/// Whether any host takes the pack.
+fn taken(answers: &[(&str, Answer)]) -> Outcome {
+    let takes: Vec<&str> =
+        answers.iter().filter(|(_, answer)| *answer == Answer::Takes).map(|(name, _)| *name).collect();
+    let fails = answers.iter().any(|(_, answer)| *answer == Answer::Fails);
+    match (takes.is_empty(), fails) {
+        (false, _) => Outcome::Passed(takes.join(", ")),
+        (true, true) => needs(&checks::INSTALL),
+        (true, false) => Outcome::Failed(vec!["every host refuses it".into()]),
+    }
+}
+
 /// The releases that the product promises, among those that were rehearsed.
-fn promised(hosts: &[Capture], taken: &[&str]) -> Outcome {
+fn promised(answers: &[(&str, Answer)]) -> Outcome {
     let mut problems = Vec::new();
     let mut seen = Vec::new();
+    let mut open = None;
     for (name, wanted) in [("8.1.0", false), ("8.2.0", true), ("8.2.1", true), ("8.3.0", true)] {
-        if !hosts.iter().any(|host| host.name == name) {
-            return Outcome::NotChecked(format!("{name} was not among the hosts"));
-        }
         let word = if wanted { "takes" } else { "refuses" };
-        match taken.contains(&name) == wanted {
-            true => seen.push(format!("{name} {word} it")),
-            false => problems.push(format!("{name} does not do as promised: it {word} the pack by README.md")),
+        match answers.iter().find(|(host, _)| *host == name).map(|(_, answer)| *answer) {
+            None => return Outcome::NotChecked(format!("{name} was not among the hosts")),
+            Some(Answer::Fails) => open = Some(needs(&checks::INSTALL)),
+            Some(answer) if (answer == Answer::Takes) == wanted => seen.push(format!("{name} {word} it")),
+            Some(_) => problems.push(format!("{name} does not do as promised: it {word} the pack by README.md")),
         }
     }
-    Outcome::of(problems, seen.join(", "))
+    match open.filter(|_| problems.is_empty()) {
+        Some(open) => open,
+        None => Outcome::of(problems, seen.join(", ")),
+    }
+}
+
+/// Another check failed, and without it this one means nothing.
+fn needs(check: &Check) -> Outcome {
+    Outcome::NotChecked(format!("needs {}", check.id))
 }
 
 /// What was found on one host.
 struct OnHost {
     outcomes: Vec<(&'static Check, Outcome)>,
     scenarios: Vec<Played>,
-    takes: bool,
+    answer: Answer,
+}
+
+/// What is wrong on a host, each thing by the check that told it first: what spoils an installation spoils every scenario.
+#[derive(Default)]
+struct Told(BTreeMap<String, &'static Check>);
+
+impl Told {
+    fn outcome(&mut self, check: &'static Check, course: &Course) -> Outcome {
+        // What is wrong may be so because a script did not do its part.
+        if let Some(reason) = course.unproven() {
+            return Outcome::NotChecked(format!("scriptlets not proven: {reason}"));
+        }
+        let new = |problem: &&String| !self.0.contains_key(*problem) && *problem != scenarios::NO_EARLIER;
+        if !course.problems.is_empty() && !course.problems.iter().any(|problem| new(&problem)) {
+            let first = course.problems.iter().find_map(|problem| self.0.get(problem));
+            return needs(first.copied().unwrap_or(check));
+        }
+        let problems: Vec<String> =
+            course.problems.iter().filter(|problem| !self.0.contains_key(*problem)).cloned().collect();
+        for problem in &problems {
+            self.0.entry(problem.clone()).or_insert(check);
+        }
+        Outcome::of(problems, "as it should be")
+    }
 }
 
 fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
-    let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), takes: false };
+    let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), answer: Answer::Refuses };
     let (installed, removed) = scene.install_and_remove()?;
     if let Some(refused) = &installed.refusal
         && let Some(outcome) = refusal(refused)
@@ -199,18 +245,24 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
         found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
         return Ok(found);
     }
-    found.takes = installed.refusal.is_none();
-    found.outcomes.push((&checks::DEPENDENCIES, knowledge(&installed.doubts)));
-    found.outcomes.push((&checks::CONFLICTS, conflicts(scene)?));
+    let refused = installed.refusal.is_some();
+    found.answer = if refused { Answer::Fails } else { Answer::Takes };
+    let mut told = Told::default();
+    for (check, outcome) in [(&checks::DEPENDENCIES, dependencies(&installed)), (&checks::CONFLICTS, conflicts(scene)?)]
+    {
+        if matches!(outcome, Outcome::Failed(_)) {
+            told.0.extend(installed.problems.iter().map(|problem| (problem.clone(), check)));
+        }
+        found.outcomes.push((check, outcome));
+    }
     let mut scripts: Vec<Run> = Vec::new();
     let mut add = |check, scenario, course: Course| {
         let result = course.result();
-        found.outcomes.push((check, course.outcome()));
+        found.outcomes.push((check, told.outcome(check, &course)));
         scripts.extend(course.runs.iter().cloned());
         let refusal = course.refusal.map(|refused| refused.error.to_string());
         found.scenarios.push(Played { scenario, result, refusal, runs: course.runs });
     };
-    let refused = installed.refusal.is_some();
     add(&checks::INSTALL, "install", installed);
     if !refused {
         add(&checks::REMOVAL, "remove", removed);
@@ -225,8 +277,11 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     Ok(found)
 }
 
-/// Whether a refusal is one that the pack asked for and that tells why; `None` for one that nobody wanted.
+/// Whether a refusal by a host that does not fit tells why, and in time; `None` for one that has other reasons.
 fn refusal(refused: &Refused) -> Option<Outcome> {
+    if refused.step == "apply" && missing(refused).iter().any(of_the_host) {
+        return Some(Outcome::Failed(vec![format!("it passes the precheck, and then it is {}", refused.error)]));
+    }
     let wanted = matches!(
         refused.error,
         XapiError::WrongServerVersion { .. }
@@ -267,18 +322,43 @@ fn conflicts(scene: &Scene<'_>) -> io::Result<Outcome> {
     })
 }
 
-fn knowledge(doubts: &[String]) -> Outcome {
-    match doubts.is_empty() {
-        true => Outcome::Passed("all requirements are met".into()),
-        false => Outcome::NotChecked(doubts.join("; ")),
+/// The requirements for which yum refused, if it did.
+fn missing(refused: &Refused) -> &[Problem] {
+    match &refused.cause {
+        Some(Refusal::Unresolved(problems)) => problems,
+        _ => &[],
     }
 }
 
-/// Whether every script ended well.
+/// Whether the host has what is required or conflicted with, in a version that does not fit.
+fn of_the_host(problem: &Problem) -> bool {
+    match problem {
+        Problem::Missing { found, .. } => found.iter().any(|found| found.state == State::Installed),
+        Problem::Conflict { .. } => true,
+    }
+}
+
+/// Whether whatever the pack requires is there.
+fn dependencies(installed: &Course) -> Outcome {
+    if let Some(refused) = &installed.refusal {
+        let missing = missing(refused);
+        return match missing.is_empty() {
+            true => needs(&checks::INSTALL),
+            false => Outcome::Failed(missing.iter().map(ToString::to_string).collect()),
+        };
+    }
+    match installed.doubts.is_empty() {
+        true => Outcome::Passed("all requirements are met".into()),
+        false => Outcome::NotChecked(installed.doubts.join("; ")),
+    }
+}
+
+/// Whether every scriptlet ended well. Of precheck and removal the scenarios tell that they are part of.
 fn scriptlets(runs: &[Run]) -> Outcome {
     let mut problems: Vec<String> = Vec::new();
     let mut unproven: Vec<String> = Vec::new();
-    for run in runs {
+    let runs: Vec<&Run> = runs.iter().filter(|run| run.moment.is_some()).collect();
+    for run in &runs {
         match &run.ended {
             Ended::Exited(0) => {}
             Ended::NotProven(reason) => unproven.push(format!("{}: {reason}", run.what)),
@@ -303,15 +383,6 @@ impl Course {
             Ended::NotProven(reason) => Some(reason.as_str()),
             _ => None,
         })
-    }
-
-    fn outcome(&self) -> Outcome {
-        match (self.unproven(), self.problems.is_empty()) {
-            // What is wrong may be so because a script did not do its part.
-            (Some(reason), _) => Outcome::NotChecked(format!("scriptlets not proven: {reason}")),
-            (None, false) => Outcome::Failed(self.problems.clone()),
-            (None, true) => Outcome::Passed("as it should be".into()),
-        }
     }
 
     fn result(&self) -> &'static str {

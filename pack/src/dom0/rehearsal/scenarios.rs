@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use crate::dom0::capture::Capture;
 use crate::dom0::host::{Ended, Host, Run};
-use crate::dom0::sequence::{self, Delivery};
+use crate::dom0::refusal::Refusal;
+use crate::dom0::sequence::{self, Delivery, Step};
 use crate::dom0::services::{self, Stage};
 use crate::dom0::supply::{Supplied, Supply};
 use crate::dom0::toolstack;
@@ -43,6 +44,8 @@ pub(super) struct Course {
 pub(super) struct Refused {
     pub(super) step: &'static str,
     pub(super) error: XapiError,
+    /// What yum or rpm refused, where it was they.
+    pub(super) cause: Option<Refusal>,
     /// Whether the host is as it was before.
     pub(super) left_as_it_was: bool,
 }
@@ -74,9 +77,6 @@ impl Scene<'_> {
         let mut host = self.host(Stage::Installation)?;
         let mut course = Course::default();
         course.put_in(&mut host, self.pack)?;
-        for (unit, _) in host.services.touched() {
-            course.problems.push(format!("{unit} was started in the chroot of the installer"));
-        }
         host.boot();
         course.holds(&host, self.pack);
         course.service_after_installation(&host, self.pack);
@@ -95,7 +95,7 @@ impl Scene<'_> {
             course.apply(&mut host, self.earlier, &BTreeSet::new())?;
         }
         if !course.problems.is_empty() || course.refusal.is_some() {
-            course.problems.insert(0, "the earlier build could not be put in".into());
+            course.problems.insert(0, NO_EARLIER.into());
             return Ok(course);
         }
         let units = units(&self.pack.supply);
@@ -165,6 +165,9 @@ impl Scene<'_> {
     }
 }
 
+/// What comes before the reasons.
+pub(super) const NO_EARLIER: &str = "the earlier build could not be put in";
+
 /// Configuration files are small.
 const MAX_CONFIGURATION: u64 = 1 << 20;
 
@@ -172,16 +175,16 @@ impl Course {
     /// What XAPI does with an uploaded pack; a refusal is kept with its step.
     fn apply(&mut self, host: &mut Host, pack: &Delivery, before: &BTreeSet<String>) -> io::Result<()> {
         let installed: Vec<String> = host.packages.iter().map(|i| i.package.to_string()).collect();
-        type Step = fn(&mut Host, &Delivery, &mut Vec<String>) -> io::Result<Result<(), XapiError>>;
-        let steps: [(&'static str, Step); 3] =
+        type Play = fn(&mut Host, &Delivery, &mut Vec<String>) -> Step;
+        let steps: [(&'static str, Play); 3] =
             [("introduce", sequence::introduce), ("precheck", sequence::precheck), ("apply", sequence::apply)];
         for (step, play) in steps {
-            if let Err(error) = play(host, pack, &mut self.doubts)? {
+            if let Err(denied) = play(host, pack, &mut self.doubts)? {
                 let now: Vec<String> = host.packages.iter().map(|i| i.package.to_string()).collect();
                 let paths = host.paths()?;
                 let left_as_it_was = now == installed && (before.is_empty() || paths == *before);
-                self.refusal = Some(Refused { step, error: error.clone(), left_as_it_was });
-                self.problems.push(format!("{step} ended with {error}"));
+                self.problems.push(format!("{step} ended with {}", denied.error));
+                self.refusal = Some(Refused { step, error: denied.error, cause: denied.cause, left_as_it_was });
                 return Ok(());
             }
         }
@@ -226,6 +229,9 @@ impl Course {
             let enabled = services::is_enabled(&host.root, &unit);
             if lifetimes.starts + lifetimes.restarts > 1 {
                 self.problems.push(format!("{unit} was started {} times", lifetimes.starts + lifetimes.restarts));
+            }
+            if !enabled && services::is_wanted(&host.root, &unit) {
+                self.problems.push(format!("{unit} is not enabled, although a preset says so"));
             }
             if lifetimes.active && !enabled {
                 self.problems.push(format!("{unit} runs but is not enabled: it will not be there after a restart"));
