@@ -21,6 +21,13 @@ const MAX_CONFIGURATION: u64 = 16 << 20;
 /// # Errors
 /// The host's folder cannot be changed, or a package says something about its files that cannot be done.
 pub fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package]) -> io::Result<()> {
+    host.transacting = true;
+    let done = come_and_go(host, installs, erases);
+    host.transacting = false;
+    done
+}
+
+fn come_and_go(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Package]) -> io::Result<()> {
     let (before, after) = (Counts::of(host), Counts::of(host).with(installs, erases));
     for supplied in installs {
         scriptlet(host, supplied, Moment::PreTrans, after.of_name(&supplied.package.name))?;
