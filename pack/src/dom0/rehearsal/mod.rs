@@ -224,13 +224,13 @@ fn judge(course: &Course, needed: &[&'static Check], failed: &[&'static Check]) 
 fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), answer: Answer::Refuses };
     let (installed, removed) = scene.install_and_remove()?;
-    if let Some(refused) = &installed.refusal {
-        if let Some(outcome) = refusal(refused) {
-            found.outcomes.push((&checks::REFUSAL, outcome));
-            let refusal = Some(refused.error.to_string());
-            found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
-            return Ok(found);
-        }
+    if let Some(refused) = &installed.refusal
+        && let Some(outcome) = refusal(refused)
+    {
+        found.outcomes.push((&checks::REFUSAL, outcome));
+        let refusal = Some(refused.error.to_string());
+        found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
+        return Ok(found);
     }
     let refused = installed.refusal.is_some();
     found.answer = if refused { Answer::Fails } else { Answer::Takes };
@@ -285,7 +285,7 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
 
 /// Whether a refusal by a host that does not fit tells why, and in time; `None` for one that has other reasons.
 fn refusal(refused: &Refused) -> Option<Outcome> {
-    if refused.step == "apply" && missing(refused).iter().any(|missing| of_the_host(missing)) {
+    if refused.step == "apply" && missing(refused).iter().any(of_the_host) {
         return Some(Outcome::Failed(vec![format!("it passes the precheck, and then it is {}", refused.error)]));
     }
     let wanted = matches!(
