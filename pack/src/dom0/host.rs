@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use super::capture::{Capture, GroupMode, PackageManager};
 use super::confine::{self, Body, End, Script};
 use super::database::{self, Database, Knowledge};
 use super::package::{FileKind, Package};
-use super::programs::{self, Programs};
+use super::programs::{self, Programs, Unplayed};
 use super::root::{Limits, Root};
 use super::services::{Services, Stage};
 use super::supply::Supplied;
@@ -23,6 +23,8 @@ use crate::rpm::scriptlet::{Moment, Scriptlet};
 
 /// No scriptlet of a pack has reason to run for longer.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
+/// No pack has reason to keep a host busy for longer, with all of its scripts together.
+const TIME_ON_HOST: Duration = Duration::from_secs(120);
 
 /// A host in a folder.
 pub(super) struct Host {
@@ -42,6 +44,10 @@ pub(super) struct Host {
     pub free_bytes: Option<u64>,
     /// Whether scripts can be run confined on this machine.
     pub confined: bool,
+    /// Whether a transaction is at work: rpm's database is locked meanwhile.
+    pub(super) transacting: bool,
+    /// What is left of [`TIME_ON_HOST`].
+    time_left: Duration,
 }
 
 /// yum's notes about packages.
@@ -185,6 +191,8 @@ impl Host {
             toolstack,
             runs: Vec::new(),
             confined,
+            transacting: false,
+            time_left: TIME_ON_HOST,
             root: Arc::new(root),
         })
     }
@@ -312,19 +320,32 @@ impl Host {
         if !self.confined {
             return Ok(Run { ended: Ended::NotProven("scripts cannot be confined on this machine".into()), ..run });
         }
+        if self.hangs() {
+            return Ok(Run { ended: Ended::NotProven("no time is left: an earlier script took it".into()), ..run });
+        }
+        let (began, time_limit) = (Instant::now(), TIME_LIMIT.min(self.time_left));
         let environment = [("HOME".to_owned(), "/root".to_owned())];
-        let script = Script { interpreter, body, arguments, environment: &environment, time_limit: TIME_LIMIT };
+        let script = Script { interpreter, body, arguments, environment: &environment, time_limit };
         let root = Arc::clone(&self.root);
         let mut programs = Programs::new(self);
         let ran = confine::run(&root, &script, &mut programs)?;
-        let (calls, unknown) = programs.finish();
-        let ended = match (ran.end, unknown.first()) {
+        let (calls, stopped) = programs.finish();
+        self.time_left = match ran.end {
+            End::TimedOut => Duration::ZERO,
+            _ => self.time_left.saturating_sub(began.elapsed()),
+        };
+        let ended = match (ran.end, stopped) {
+            (_, Some(Unplayed::Hangs(call))) => Ended::Stopped(format!(
+                "it called `{call}`, which waits for ever for the transaction that runs the script"
+            )),
             // What it did is not known, so neither is whether it went well.
-            (_, Some(call)) => Ended::NotProven(format!("it called `{call}`, which the rehearsal cannot play")),
+            (_, Some(Unplayed::Unknown(call))) => {
+                Ended::NotProven(format!("it called `{call}`, which the rehearsal cannot play"))
+            }
             (End::Exited(code), None) => Ended::Exited(code),
             (End::Killed(signal), None) => Ended::Stopped(format!("ended by signal {signal}")),
             (End::Garbled(how), None) => Ended::Stopped(how.to_owned()),
-            (End::TimedOut, None) => Ended::Stopped(format!("still running after {} s", TIME_LIMIT.as_secs())),
+            (End::TimedOut, None) => Ended::Stopped(format!("still running after {} s", time_limit.as_secs())),
         };
         let mut output = String::from_utf8_lossy(&ran.output).into_owned();
         if ran.cut {
@@ -338,6 +359,11 @@ impl Host {
         let root = Arc::clone(&self.root);
         self.services.boot(&root);
         self.toolstack.resync(&root);
+    }
+
+    /// Whether the scripts used up their time, so that no more are run.
+    pub(super) fn hangs(&self) -> bool {
+        self.time_left.is_zero()
     }
 
     /// Whether a systemd runs.

@@ -140,10 +140,14 @@ impl Services {
                 lifetimes.active = true;
                 good
             }
-            "stop" => {
-                self.running.entry(unit.into()).or_default().active = false;
-                good
-            }
+            "stop" => match self.running.get_mut(unit) {
+                Some(lifetimes) => {
+                    lifetimes.active = false;
+                    good
+                }
+                None if unit_text(root, unit).is_some() => good,
+                None => Ok((5, format!("Failed to stop {unit}: Unit {unit} not loaded."))),
+            },
             "restart" | "reload-or-restart" => {
                 let lifetimes = self.running.entry(unit.into()).or_default();
                 lifetimes.restarts += 1;
@@ -151,8 +155,9 @@ impl Services {
                 good
             }
             "try-restart" | "condrestart" => {
-                let lifetimes = self.running.entry(unit.into()).or_default();
-                lifetimes.restarts += u32::from(lifetimes.active);
+                if let Some(lifetimes) = self.running.get_mut(unit) {
+                    lifetimes.restarts += u32::from(lifetimes.active);
+                }
                 good
             }
             _ => Err(format!("systemctl {verb}")),

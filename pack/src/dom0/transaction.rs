@@ -61,6 +61,13 @@ impl fmt::Display for Failure {
 /// # Errors
 /// The host's folder cannot be changed, or a package says something about its files that cannot be done.
 pub(super) fn transact(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Erasure]) -> io::Result<Vec<Failure>> {
+    host.transacting = true;
+    let done = come_and_go(host, installs, erases);
+    host.transacting = false;
+    done
+}
+
+fn come_and_go(host: &mut Host, installs: &[Arc<Supplied>], erases: &[Erasure]) -> io::Result<Vec<Failure>> {
     let mut course = Course { failures: Vec::new(), failed: BTreeSet::new() };
     // rpm counts no packages for these two: `lib/psm.c`, `rpmpsmRun`.
     const NOT_COUNTED: usize = 0;

@@ -22,21 +22,39 @@ pub(super) const PLAYED: [&str; 6] = [
     "/usr/bin/yum",
 ];
 
+/// How many bytes of calls are kept for reports. A script may make any number of them.
+const MAX_NOTED: usize = 64 * 1024;
+/// More arguments than any script has for a program.
+const MAX_ARGUMENTS: usize = 1000;
+
+/// How much of a call a message shows, in characters.
+const MAX_SHOWN: usize = 300;
+
 /// The host's programs during one script.
 pub(super) struct Programs<'a> {
     host: &'a mut Host,
     calls: Vec<String>,
-    unknown: Vec<String>,
+    room: usize,
+    unplayed: Option<Unplayed>,
+}
+
+/// A call that could not be played, so that what the script did next says nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unplayed {
+    /// What it does is not known here.
+    Unknown(String),
+    /// It would not end.
+    Hangs(String),
 }
 
 impl<'a> Programs<'a> {
     pub(super) fn new(host: &'a mut Host) -> Programs<'a> {
-        Programs { host, calls: Vec::new(), unknown: Vec::new() }
+        Programs { host, calls: Vec::new(), room: MAX_NOTED, unplayed: None }
     }
 
-    /// The calls that were made, and those of them that are not known.
-    pub(super) fn finish(self) -> (Vec<String>, Vec<String>) {
-        (self.calls, self.unknown)
+    /// The calls that were made, and the first that could not be played.
+    pub(super) fn finish(self) -> (Vec<String>, Option<Unplayed>) {
+        (self.calls, self.unplayed)
     }
 }
 
@@ -45,8 +63,17 @@ impl Commands for Programs<'_> {
         let arguments: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let arguments = arguments.as_slice();
         let call = [&[program.to_owned()], arguments].concat().join(" ");
-        self.calls.push(call.clone());
+        if call.len() <= self.room {
+            self.room -= call.len();
+            self.calls.push(call.clone());
+        }
         let answer = match program {
+            _ if arguments.len() > MAX_ARGUMENTS => Err("more arguments than any script has".into()),
+            // It waits for the lock that its own caller holds: rpm 4.11, lib/rpmlock.c.
+            "rpm" if self.host.transacting && rpm::is_erasure(arguments) => {
+                self.unplayed.get_or_insert(Unplayed::Hangs(call.clone()));
+                Ok((1, "warning: waiting for transaction lock on /var/lib/rpm/.rpm.lock\n".into()))
+            }
             "systemctl" => {
                 let root = Arc::clone(&self.host.root);
                 self.host.services.systemctl(&root, arguments)
@@ -61,7 +88,7 @@ impl Commands for Programs<'_> {
             _ => Err(call.clone()),
         };
         let (code, output) = answer.unwrap_or_else(|problem| {
-            self.unknown.push(call);
+            self.unplayed.get_or_insert(Unplayed::Unknown(call.chars().take(MAX_SHOWN).collect()));
             (127, format!("{problem}: not known to the rehearsal\n"))
         });
         // What a program that failed says goes to its standard error.

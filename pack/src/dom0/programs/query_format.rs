@@ -11,15 +11,33 @@ const MAX_DEPTH: usize = 8;
 /// The values of a tag: one for most, several for lists; `None` for a tag that is not known here.
 pub(super) type Tags<'a> = dyn Fn(&str) -> Option<Vec<String>> + 'a;
 
+/// What may be spent on one call, in values looked at and bytes written: lists in lists take any time.
+pub(super) struct Effort(usize);
+
+impl Default for Effort {
+    fn default() -> Effort {
+        Effort(1 << 22)
+    }
+}
+
+impl Effort {
+    /// # Errors
+    /// Nothing is left.
+    pub(super) fn spend(&mut self, units: usize) -> Result<(), String> {
+        self.0 = self.0.checked_sub(units).ok_or("the query asks for more than any script needs")?;
+        Ok(())
+    }
+}
+
 /// Fills a format for one package.
 ///
 /// # Errors
-/// What in the format is malformed or not known here.
-pub(super) fn fill(format: &str, tags: &Tags<'_>) -> Result<String, String> {
+/// What in the format is malformed or not known here; that it takes too much.
+pub(super) fn fill(format: &str, tags: &Tags<'_>, effort: &mut Effort) -> Result<String, String> {
     let parts = parse(&mut format.chars().peekable(), 0)?;
     let mut output = String::new();
     for part in &parts {
-        part.write(tags, 0, &mut output)?;
+        part.write(tags, 0, &mut output, effort)?;
     }
     Ok(output)
 }
@@ -102,11 +120,13 @@ fn parse_tag(characters: &mut Peekable<Chars<'_>>) -> Result<Part, String> {
 }
 
 impl Part {
-    fn write(&self, tags: &Tags<'_>, index: usize, output: &mut String) -> Result<(), String> {
+    fn write(&self, tags: &Tags<'_>, index: usize, output: &mut String, effort: &mut Effort) -> Result<(), String> {
+        effort.spend(1)?;
         match self {
             Part::Text(text) => output.push_str(text),
             Part::Tag { name, width } => {
                 let values = values(name, tags)?;
+                effort.spend(values.len() + usize::from(width.unsigned_abs()))?;
                 // A tag without a value prints so; one with `=`, or with one value, is the same for every turn of a list.
                 let single = name.starts_with('=') || values.len() == 1;
                 let value = values.get(if single { 0 } else { index }).map_or("(none)", String::as_str);
@@ -125,7 +145,7 @@ impl Part {
                 }
                 for turn in 0..turns {
                     for part in parts {
-                        part.write(tags, turn, output)?;
+                        part.write(tags, turn, output, effort)?;
                     }
                 }
             }
@@ -152,7 +172,7 @@ mod tests {
             "EPOCH" => Some(vec![]),
             _ => None,
         };
-        fill(format, &tags)
+        fill(format, &tags, &mut Effort::default())
     }
 
     /// As rpm 4.18 prints them for a package of these values: `lab::…` compares more of them with the real program.
@@ -169,6 +189,13 @@ mod tests {
         ] {
             assert_eq!(filled(format).as_deref(), Ok(expected), "{format}");
         }
+    }
+
+    #[test]
+    fn lists_in_lists_end() {
+        let tags = |_: &str| Some(vec![String::new(); 100]);
+        let format = "[%{A}".repeat(8) + &"]".repeat(8);
+        assert!(fill(&format, &tags, &mut Effort::default()).is_err());
     }
 
     #[test]

@@ -26,6 +26,11 @@ pub(super) fn rpm(host: &mut Host, arguments: &[String]) -> Result<Answer, Strin
     }
 }
 
+/// Whether a call is one that takes packages away.
+pub(super) fn is_erasure(arguments: &[String]) -> bool {
+    Call::parse(arguments).is_ok_and(|call| call.verb == Verb::Erase)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verb {
     Query,
@@ -107,6 +112,7 @@ fn query(host: &Host, call: &Call) -> Result<Answer, String> {
         return Err("rpm -qa on a host of which not all packages are known".into());
     }
     let (mut code, mut said) = (0, String::new());
+    let mut effort = query_format::Effort::default();
     let patterns: Vec<Option<&str>> = match call.select {
         Select::All if call.names.is_empty() => vec![None],
         _ => call.names.iter().map(|name| Some(name.as_str())).collect(),
@@ -145,7 +151,9 @@ fn query(host: &Host, call: &Call) -> Result<Answer, String> {
             continue;
         }
         for installed in found {
-            said += &describe(installed, call)?;
+            let text = describe(installed, call, &mut effort)?;
+            effort.spend(text.len())?;
+            said += &text;
         }
     }
     Ok((code, said))
@@ -162,11 +170,11 @@ fn is_named(package: &Package, name: &str) -> bool {
     [&package.name, &version, &release].into_iter().any(|known| known == name)
 }
 
-fn describe(installed: &Installed, call: &Call) -> Result<String, String> {
+fn describe(installed: &Installed, call: &Call, effort: &mut query_format::Effort) -> Result<String, String> {
     let package = &installed.package;
     let lines = |lines: Vec<String>| lines.into_iter().map(|line| format!("{line}\n")).collect::<String>();
     let mut text = match &call.format {
-        Some(format) => query_format::fill(format, &|tag| tag_values(installed, tag))?,
+        Some(format) => query_format::fill(format, &|tag| tag_values(installed, tag), effort)?,
         None if call.list.is_some() => String::new(),
         None => {
             let evr = crate::rpm::package::Evr { epoch: None, ..package.evr.clone() };

@@ -4,7 +4,6 @@ mod checks;
 mod content;
 mod scenarios;
 
-use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
@@ -210,27 +209,15 @@ struct OnHost {
     answer: Answer,
 }
 
-/// What is wrong on a host, each thing by the check that told it first: what spoils an installation spoils every scenario.
-#[derive(Default)]
-struct Told(BTreeMap<String, &'static Check>);
-
-impl Told {
-    fn outcome(&mut self, check: &'static Check, course: &Course) -> Outcome {
-        // What is wrong may be so because a script did not do its part.
-        if let Some(reason) = course.unproven() {
-            return Outcome::NotChecked(format!("scriptlets not proven: {reason}"));
-        }
-        let new = |problem: &&String| !self.0.contains_key(*problem) && *problem != scenarios::NO_EARLIER;
-        if !course.problems.is_empty() && !course.problems.iter().any(|problem| new(&problem)) {
-            let first = course.problems.iter().find_map(|problem| self.0.get(problem));
-            return needs(first.copied().unwrap_or(check));
-        }
-        let problems: Vec<String> =
-            course.problems.iter().filter(|problem| !self.0.contains_key(*problem)).cloned().collect();
-        for problem in &problems {
-            self.0.entry(problem.clone()).or_insert(check);
-        }
-        Outcome::of(problems, "as it should be")
+/// What a scenario says of its check. Where one of the checks that it `needs` failed, what is wrong may follow from that.
+fn judge(course: &Course, needed: &[&'static Check], failed: &[&'static Check]) -> Outcome {
+    // What is wrong may be so because a script did not do its part.
+    if let Some(reason) = course.unproven() {
+        return Outcome::NotChecked(format!("scriptlets not proven: {reason}"));
+    }
+    match needed.iter().find(|check| failed.contains(check)) {
+        Some(check) if !course.problems.is_empty() => needs(check),
+        _ => Outcome::of(course.problems.clone(), "as it should be"),
     }
 }
 
@@ -247,30 +234,49 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     }
     let refused = installed.refusal.is_some();
     found.answer = if refused { Answer::Fails } else { Answer::Takes };
-    let mut told = Told::default();
+    let mut failed: Vec<&'static Check> = Vec::new();
     for (check, outcome) in [(&checks::DEPENDENCIES, dependencies(&installed)), (&checks::CONFLICTS, conflicts(scene)?)]
     {
-        if matches!(outcome, Outcome::Failed(_)) {
-            told.0.extend(installed.problems.iter().map(|problem| (problem.clone(), check)));
-        }
+        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
         found.outcomes.push((check, outcome));
     }
     let mut scripts: Vec<Run> = Vec::new();
-    let mut add = |check, scenario, course: Course| {
-        let result = course.result();
-        found.outcomes.push((check, told.outcome(check, &course)));
+    let mut hangs = false;
+    let mut add = |check, needed: &[&'static Check], scenario, course: Course| {
+        let outcome = judge(&course, needed, &failed);
+        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
+        found.outcomes.push((check, outcome));
+        hangs |= course.hangs;
         scripts.extend(course.runs.iter().cloned());
+        let result = course.result();
         let refusal = course.refusal.map(|refused| refused.error.to_string());
         found.scenarios.push(Played { scenario, result, refusal, runs: course.runs });
+        hangs
     };
-    add(&checks::INSTALL, "install", installed);
+    let [dependencies, conflicts, install] = [&checks::DEPENDENCIES, &checks::CONFLICTS, &checks::INSTALL];
+    let [installer, upgrade, after_installer] = [&checks::INSTALLER, &checks::UPGRADE, &checks::UPGRADE_INSTALLED];
+    let mut ends = add(install, &[dependencies, conflicts], "install", installed);
     if !refused {
-        add(&checks::REMOVAL, "remove", removed);
-        add(&checks::INSTALLER, "install with the host", scene.install_with_host()?);
-        add(&checks::UPGRADE, "upgrade", scene.upgrade(false)?);
-        add(&checks::UPGRADE_INSTALLED, "upgrade after the installer", scene.upgrade(true)?);
-        if let Some(original) = scene.original {
-            add(&checks::ORIGINAL, "upgrade from the original", scene.replace_original(original)?);
+        ends |= add(&checks::REMOVAL, &[install], "remove", removed);
+        type Play<'s> = &'s dyn Fn() -> io::Result<Option<Course>>;
+        let scenarios: [(&'static Check, &[&'static Check], &'static str, Play<'_>); 4] = [
+            (installer, &[install], "install with the host", &|| scene.install_with_host().map(Some)),
+            (upgrade, &[install], "upgrade", &|| scene.upgrade(false).map(Some)),
+            (after_installer, &[install, installer, upgrade], "upgrade after the installer", &|| {
+                scene.upgrade(true).map(Some)
+            }),
+            (&checks::ORIGINAL, &[install, upgrade, after_installer], "upgrade from the original", &|| {
+                scene.original.map(|original| scene.replace_original(original)).transpose()
+            }),
+        ];
+        for (check, needed, scenario, play) in scenarios {
+            // A script that does not end would cost its time in every scenario.
+            if ends {
+                break;
+            }
+            if let Some(course) = play()? {
+                ends |= add(check, needed, scenario, course);
+            }
         }
     }
     found.outcomes.push((&checks::SCRIPTLETS, scriptlets(&scripts)));

@@ -35,6 +35,8 @@ pub(super) struct Course {
     /// What could not be known.
     pub(super) doubts: Vec<String>,
     pub(super) runs: Vec<Run>,
+    /// Whether a script did not end in its time.
+    pub(super) hangs: bool,
     /// In which the host refused, if it did.
     pub(super) refusal: Option<Refused>,
 }
@@ -69,6 +71,7 @@ impl Scene<'_> {
             removed.remove(&mut host, self.pack, &before)?;
         }
         removed.runs = std::mem::take(&mut host.runs);
+        removed.hangs = host.hangs();
         Ok((installed, removed))
     }
 
@@ -80,6 +83,7 @@ impl Scene<'_> {
         host.boot();
         course.holds(&host, self.pack);
         course.service_after_installation(&host, self.pack);
+        course.hangs = host.hangs();
         course.runs = host.runs;
         Ok(course)
     }
@@ -95,7 +99,9 @@ impl Scene<'_> {
             course.apply(&mut host, self.earlier, &BTreeSet::new())?;
         }
         if !course.problems.is_empty() || course.refusal.is_some() {
-            course.problems.insert(0, NO_EARLIER.into());
+            course.problems.insert(0, "the earlier build could not be put in".into());
+            course.hangs = host.hangs();
+            course.runs = host.runs;
             return Ok(course);
         }
         let units = units(&self.pack.supply);
@@ -129,6 +135,7 @@ impl Scene<'_> {
                 course.problems.push(format!("{path}, which the administrator had changed, was overwritten"));
             }
         }
+        course.hangs = host.hangs();
         course.runs = host.runs;
         Ok(course)
     }
@@ -160,13 +167,11 @@ impl Scene<'_> {
                 course.problems.push(format!("{} of the original is still there", file.path));
             }
         }
+        course.hangs = host.hangs();
         course.runs = host.runs;
         Ok(course)
     }
 }
-
-/// What comes before the reasons.
-pub(super) const NO_EARLIER: &str = "the earlier build could not be put in";
 
 /// Configuration files are small.
 const MAX_CONFIGURATION: u64 = 1 << 20;
@@ -187,9 +192,23 @@ impl Course {
                 self.refusal = Some(Refused { step, error: denied.error, cause: denied.cause, left_as_it_was });
                 return Ok(());
             }
+            if step == "precheck" {
+                self.precheck_changes_nothing_else(host, pack, &installed);
+            }
         }
         sequence::pool_clean(host, pack);
         Ok(())
+    }
+
+    /// Whether all that the precheck brought or took away is the control package.
+    fn precheck_changes_nothing_else(&mut self, host: &Host, pack: &Delivery, before: &[String]) {
+        let control = pack.info.control.as_deref();
+        for installed in host.packages.iter().filter(|installed| control != Some(installed.package.name.as_str())) {
+            let package = installed.package.to_string();
+            if !before.contains(&package) {
+                self.problems.push(format!("the precheck alone already installs {package}"));
+            }
+        }
     }
 
     /// What the host installer does.
