@@ -137,7 +137,10 @@ impl Host {
     /// # Errors
     /// The folder cannot be made.
     pub(super) fn of(capture: &Capture, stage: Stage, confined: bool) -> io::Result<Host> {
-        let root = Root::create(&std::env::temp_dir())?;
+        let root = match confined {
+            true => Root::create(&std::env::temp_dir())?,
+            false => Root::for_files(&std::env::temp_dir())?,
+        };
         // EL 7 merged these folders into /usr; packages still name files by either path.
         for merged in ["bin", "lib", "lib64", "sbin"] {
             root.make_parents(format!("/usr/{merged}"))?;

@@ -209,15 +209,20 @@ struct OnHost {
     answer: Answer,
 }
 
-/// What a scenario says of its check. Where one of the checks that it `needs` failed, what is wrong may follow from that.
-fn judge(course: &Course, needed: &[&'static Check], failed: &[&'static Check]) -> Outcome {
-    // What is wrong may be so because a script did not do its part.
+/// What a scenario says of its check. What is wrong after a scriptlet failed, or where a check that this one `needs` did
+/// not pass, may follow from that.
+fn judge(course: &Course, needed: &[&'static Check], open: &[&'static Check]) -> Outcome {
     if let Some(reason) = course.unproven() {
         return Outcome::NotChecked(format!("scriptlets not proven: {reason}"));
     }
-    match needed.iter().find(|check| failed.contains(check)) {
-        Some(check) if !course.problems.is_empty() => needs(check),
-        _ => Outcome::of(course.problems.clone(), "as it should be"),
+    if course.problems.is_empty() {
+        return Outcome::Passed("as it should be".into());
+    }
+    let fails = |run: &Run| run.moment.is_some() && run.ended != Ended::Exited(0);
+    match needed.iter().find(|check| open.contains(check)) {
+        Some(check) => needs(check),
+        None if course.runs.iter().any(fails) => needs(&checks::SCRIPTLETS),
+        None => Outcome::Failed(course.problems.clone()),
     }
 }
 
@@ -234,17 +239,17 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     }
     let refused = installed.refusal.is_some();
     found.answer = if refused { Answer::Fails } else { Answer::Takes };
-    let mut failed: Vec<&'static Check> = Vec::new();
+    let mut open: Vec<&'static Check> = Vec::new();
     for (check, outcome) in [(&checks::DEPENDENCIES, dependencies(&installed)), (&checks::CONFLICTS, conflicts(scene)?)]
     {
-        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
+        open.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
         found.outcomes.push((check, outcome));
     }
     let mut scripts: Vec<Run> = Vec::new();
     let mut hangs = false;
     let mut add = |check, needed: &[&'static Check], scenario, course: Course| {
-        let outcome = judge(&course, needed, &failed);
-        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
+        let outcome = judge(&course, needed, &open);
+        open.extend((!course.problems.is_empty()).then_some(check));
         found.outcomes.push((check, outcome));
         hangs |= course.hangs;
         scripts.extend(course.runs.iter().cloned());
@@ -307,7 +312,7 @@ fn refusal(refused: &Refused) -> Option<Outcome> {
 /// Whether a file of the pack belongs to a package of the host as well.
 fn conflicts(scene: &Scene<'_>) -> io::Result<Outcome> {
     let Some(found) = sequence::file_conflicts(scene.capture, scene.pack)? else {
-        return Ok(Outcome::NotChecked("the packages cannot be installed".into()));
+        return Ok(needs(&checks::DEPENDENCIES));
     };
     let lines = |conflicts: &[FileConflict]| conflicts.iter().map(ToString::to_string).collect::<Vec<_>>();
     if !found.conflicts.is_empty() {
