@@ -109,6 +109,11 @@ impl Error {
         Error::new(Class::Capture, place, problem, remedy)
     }
 
+    /// A failure to write, with a remedy.
+    pub fn unwritable(path: &Path, cause: &io::Error, remedy: impl Display) -> Error {
+        Error::new(Class::Output, path.display(), format!("cannot be written: {cause}"), remedy)
+    }
+
     /// A failure to write, with the remedy that its cause suggests.
     pub fn output(path: &Path, cause: &io::Error) -> Error {
         let remedy = match cause.kind() {
@@ -131,8 +136,11 @@ impl Error {
         Error::new(
             Class::Readback,
             image.display(),
-            format!("was not written: it breaks {rules} of the rules above"),
-            "Do what their remedies say, and build again",
+            match rules {
+                1 => "was not written: it breaks the rule above".to_owned(),
+                _ => format!("was not written: it breaks the {rules} rules above"),
+            },
+            "Do what the remedy says, and build again",
         )
     }
 

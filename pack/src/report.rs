@@ -2,7 +2,7 @@
 //!
 //! Knows how findings are shown; must not know what is checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::dom0::{Landing, Played, Rehearsal, Run};
 use crate::verify::Verification;
 
 /// Columns that texts are wrapped to.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 
 /// Everything that was found about a pack.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +80,27 @@ impl Report<'_> {
         })
     }
 
+    /// How many rules are broken, whatever the number of hosts.
+    pub fn broken_rules(&self) -> usize {
+        self.failures().map(|verdict| verdict.check.id).collect::<BTreeSet<_>>().len()
+    }
+
+    /// One line on what all of it comes to.
+    pub fn verdict_text(&self) -> String {
+        let open = self.verdicts().filter(|verdict| matches!(verdict.outcome, Outcome::NotChecked(_))).count();
+        let rehearsed = if self.rehearsal.is_some() { "" } else { " It was not rehearsed." };
+        let not_checked = match open {
+            0 => String::new(),
+            1 => " One check could not be made.".into(),
+            _ => format!(" {open} checks could not be made."),
+        };
+        match self.broken_rules() {
+            0 => format!("No rule is broken.{not_checked}{rehearsed}"),
+            1 => format!("One rule is broken: a host would refuse it, or do nothing.{rehearsed}"),
+            broken => format!("{broken} rules are broken: a host would refuse it, or do nothing.{rehearsed}"),
+        }
+    }
+
     /// The broken rules, each with what was found, why it matters and what to do.
     pub fn failures_text(&self) -> String {
         let mut text = String::new();
@@ -112,12 +133,12 @@ impl Report<'_> {
 
     /// A line per reader, and what was not checked.
     pub fn checks_text(&self) -> String {
-        let mut text = String::from("  checked by                               passed  failed  not checked\n");
+        let mut text = String::from("  checked by                       passed  failed  not checked\n");
         let number = |count: usize| if count == 0 { "-".to_owned() } else { count.to_string() };
         for (reader, count) in self.counts() {
             let _ = writeln!(
                 text,
-                "  {:<40} {:>6}  {:>6}  {:>11}",
+                "  {:<32} {:>6}  {:>6}  {:>11}",
                 reader.to_string(),
                 number(count.passed),
                 number(count.failed),
@@ -131,9 +152,15 @@ impl Report<'_> {
     pub fn not_checked_text(&self) -> String {
         // The same reason on several hosts is one line.
         let mut reasons: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+        // What waits for another check is told by number.
+        let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
         for verdict in self.verdicts() {
             let Outcome::NotChecked(reason) = &verdict.outcome else { continue };
             let host = verdict.host.as_deref();
+            if reason.starts_with("needs ") {
+                *waiting.entry(reason).or_default() += 1;
+                continue;
+            }
             match reasons.iter_mut().find(|(id, known, _)| (*id, *known) == (verdict.check.id, reason)) {
                 Some((_, _, hosts)) => hosts.extend(host),
                 None => reasons.push((verdict.check.id, reason, host.into_iter().collect())),
@@ -143,6 +170,14 @@ impl Report<'_> {
         for (id, reason, hosts) in reasons {
             let hosts = if hosts.is_empty() { String::new() } else { format!(" on {}", hosts.join(", ")) };
             wrapped(&mut text, &format!("  not checked: {id}{hosts}: "), "    ", reason);
+        }
+        for (reason, count) in waiting {
+            let checks = if count == 1 { "another check".to_owned() } else { format!("{count} other checks") };
+            let _ = writeln!(
+                text,
+                "  not checked: {checks}, which {}",
+                reason.replacen("needs", if count == 1 { "needs" } else { "need" }, 1)
+            );
         }
         text
     }
@@ -166,7 +201,7 @@ impl Report<'_> {
 impl Rehearsal {
     /// One row per scenario, one column per host.
     pub fn hosts_text(&self) -> String {
-        let mut text = format!("  {:<32}", "rehearsed on");
+        let mut text = format!("  {:<29}", "rehearsed on");
         for host in &self.hosts {
             let _ = write!(text, " {:>11}", host.name);
         }
@@ -178,7 +213,7 @@ impl Rehearsal {
             }
         }
         for name in names {
-            let _ = write!(text, "  {name:<32}");
+            let _ = write!(text, "  {name:<29}");
             for host in &self.hosts {
                 let played = host.scenarios.iter().find(|played| played.scenario == name);
                 let _ = write!(text, " {:>11}", played.map_or("-", |played| played.result));
@@ -190,14 +225,11 @@ impl Rehearsal {
 
     /// What lands where, with mode and owner.
     pub fn landings_text(&self, size: &dyn Fn(u64) -> String) -> String {
-        let mut text = format!("  {:<62} {:>4}  {:<9} {:>9}\n", "in dom0", "mode", "owner", "size");
+        let mut text = format!("  {:<4}  {:<9} {:>9}  in dom0\n", "mode", "owner", "size");
         for Landing { path, mode, owner, size: bytes, note, .. } in &self.landings {
             let size = bytes.map_or(String::new(), size);
-            let line = format!(
-                "  {path:<62} {mode}  {owner:<9} {size:>9}{}",
-                note.map_or(String::new(), |n| format!("  {n}"))
-            );
-            let _ = writeln!(text, "{}", line.trim_end());
+            let note = note.map_or(String::new(), |note| format!("  ({note})"));
+            let _ = writeln!(text, "  {mode}  {owner:<9} {size:>9}  {}{note}", printable(path));
         }
         text
     }
@@ -215,12 +247,20 @@ impl Rehearsal {
             for Run { what, arguments, ended, calls, .. } in runs {
                 let _ = writeln!(text, "    {what:<48} {:<8} {ended}", arguments.join(" "));
                 for call in calls {
-                    let _ = writeln!(text, "      {call}");
+                    let _ = writeln!(text, "      {}", printable(call));
                 }
             }
         }
         text
     }
+}
+
+/// Text of a pack without what would confuse a terminal, and not without end.
+fn printable(text: &str) -> String {
+    const MOST: usize = 300;
+    let cut = if text.chars().count() > MOST { "…" } else { "" };
+    let shown = text.chars().take(MOST).map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    shown.chain(cut.chars()).collect()
 }
 
 fn labelled(text: &mut String, label: &str, line: &str) {
@@ -231,6 +271,8 @@ fn labelled(text: &mut String, label: &str, line: &str) {
 fn wrapped(text: &mut String, first: &str, rest: &str, line: &str) {
     let mut current = first.to_owned();
     let mut fresh = true;
+    let line: String =
+        line.chars().map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c }).collect();
     for word in line.split_whitespace() {
         if !fresh && current.chars().count() + 1 + word.chars().count() > WIDTH {
             let _ = writeln!(text, "{}", current.trim_end());

@@ -69,8 +69,11 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     let proof = Proof::of(draft.path(), &policy, Some(&stage), &terminal)?;
     let steps = terminal.finish();
     if !proof.report().passed() {
+        if let Some(rehearsal) = &proof.rehearsal {
+            eprint!("\n{}", rehearsal.hosts_text());
+        }
         eprint!("{}", proof.report().failures_text());
-        return Err(Error::refused(draft.name(), proof.report().failures().count()));
+        return Err(Error::refused(draft.name(), proof.report().broken_rules()));
     }
     let pack = draft.publish(&format!("{:#}\n", proof.report().to_json()))?;
     if pack.replaced_key {

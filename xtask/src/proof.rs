@@ -53,8 +53,7 @@ impl Proof {
 
 fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Terminal) -> Result<Rehearsal> {
     let names: Vec<&str> = stage.hosts.iter().map(|host| host.name.as_str()).collect();
-    terminal.step("rehearse");
-    terminal.made(&names.join(", "));
+    terminal.step_of_program("rehearse", &names.join(", "));
     let open = |path: &Path| {
         PackImage::open(path).map_err(|problem| {
             Error::payload(path, problem, "Give the image of a pack, as `cargo xtask pack` writes it")
@@ -67,11 +66,16 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
         xscontainer: policy.xscontainer,
         hosts: stage.hosts,
     };
-    dom0::rehearse(subject).map_err(|e| {
+    let rehearsal = dom0::rehearse(subject, terminal).map_err(|e| {
+        if terminal.interrupted() {
+            return Error::interrupted();
+        }
         Error::tool(
             "the rehearsal",
             format!("could not go on: {e}"),
             "Check the space in the folder for temporary files, TMPDIR",
         )
-    })
+    })?;
+    terminal.made(&format!("{} verdicts", rehearsal.verdicts.len()));
+    Ok(rehearsal)
 }

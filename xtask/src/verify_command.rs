@@ -1,15 +1,19 @@
 //! `cargo xtask verify ISO`: whether a host will take a finished pack.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use pack::dom0::UpdateInfo;
 use pack::dom0::capture::Capture;
 use pack::image::PackImage;
+use pack::rpm::Source;
 use pack::spec::Released;
 use pack::verify::{GivenKey, Policy, ShippedKey};
 use pack::{Class, Error};
+use tempfile::NamedTempFile;
 
 use crate::flags::{RuleSet, Verify};
 use crate::proof::{Proof, Stage};
@@ -20,6 +24,10 @@ use crate::{commit, interrupt, pack_command, root};
 pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     interrupt::watch()?;
     let terminal = Terminal::new(flags.quiet || flags.json);
+    Source::open(&flags.iso)
+        .map_err(|e| Error::payload(&flags.iso, format!("cannot be read: {e}"), "Give the path of an ISO image"))?;
+    // Tried first: nobody wants to wait for a rehearsal to learn that its result has no place.
+    let report_file = flags.report.as_deref().map(Output::create).transpose()?;
     let said = said_by(&flags.iso);
     let key = key(flags, said.as_ref())?;
     let released = Released::read(&root().join("spec"))?;
@@ -39,9 +47,8 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     let proof = Proof::of(&flags.iso, &policy, (!flags.no_rehearsal).then_some(&stage), &terminal)?;
     terminal.finish();
     let report = proof.report();
-    if let Some(file) = &flags.report {
-        let text = format!("{:#}\n", report.to_json());
-        fs::write(file, text).map_err(|e| Error::output(file, &e))?;
+    if let Some(file) = report_file {
+        file.write(&format!("{:#}\n", report.to_json()))?;
     }
     match (flags.json, flags.quiet) {
         (true, _) => pack_command::print(&format!("{:#}\n", report.to_json()))?,
@@ -50,14 +57,35 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     }
     if !report.passed() {
         eprint!("{}", report.failures_text());
-        eprintln!(
-            "\n{} breaks {} of the rules above: a host would refuse it, or do nothing",
-            flags.iso.display(),
-            report.failures().count()
-        );
+        eprintln!("\n{}", report.verdict_text());
         return Ok(Class::Readback.exit_code());
     }
     Ok(pack_command::tell_unproven(&proof))
+}
+
+/// A file that gets its content at the end, or nothing.
+struct Output {
+    path: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Output {
+    fn create(path: &Path) -> pack::Result<Output> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let permissions = Permissions::from_mode(0o644);
+        let file = tempfile::Builder::new().prefix(".report-").permissions(permissions).tempfile_in(folder);
+        let file = file.map_err(|e| Output::failed(path, &e))?;
+        Ok(Output { path: path.into(), file })
+    }
+
+    fn write(mut self, text: &str) -> pack::Result<()> {
+        self.file.write_all(text.as_bytes()).map_err(|e| Output::failed(&self.path, &e))?;
+        self.file.persist(&self.path).map(drop).map_err(|e| Output::failed(&self.path, &e.error))
+    }
+
+    fn failed(path: &Path, cause: &io::Error) -> Error {
+        Error::unwritable(path, cause, "Give --report a file in a folder that exists and is writable")
+    }
 }
 
 /// The captures that were named, or those that come with this program.
@@ -83,13 +111,22 @@ fn key(flags: &Verify, said: Option<&UpdateInfo>) -> anyhow::Result<Option<(Stri
     };
     let Some(file) = flags.key.clone().or_else(beside) else { return Ok(None) };
     let armored = fs::read(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
-    let name = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    // On a host the file has the name in the metadata, whatever it is called here.
+    let name = said.and_then(|info| info.key.clone()).unwrap_or_default();
     Ok(Some((name, armored)))
 }
 
 fn text(flags: &Verify, proof: &Proof) -> String {
     let report = proof.report();
     let mut text = format!("\n{}\n", flags.iso.display());
+    let verification = &proof.verification;
+    for (name, said) in
+        [("label", &verification.label), ("version", &verification.version), ("uuid", &verification.uuid)]
+    {
+        if let Some(said) = said {
+            text += &format!("  {name:<10} {}\n", said.escape_debug());
+        }
+    }
     if flags.all {
         text += &format!("\n{}", report.details_text());
     }
@@ -105,6 +142,9 @@ fn text(flags: &Verify, proof: &Proof) -> String {
     let not_checked = report.not_checked_text();
     if !not_checked.is_empty() {
         text += &format!("\n{not_checked}");
+    }
+    if report.passed() {
+        text += &format!("\n{}\n", report.verdict_text());
     }
     text
 }

@@ -137,7 +137,10 @@ impl Host {
     /// # Errors
     /// The folder cannot be made.
     pub(super) fn of(capture: &Capture, stage: Stage, confined: bool) -> io::Result<Host> {
-        let root = Root::create(&std::env::temp_dir())?;
+        let root = match confined {
+            true => Root::create(&std::env::temp_dir())?,
+            false => Root::for_files(&std::env::temp_dir())?,
+        };
         // EL 7 merged these folders into /usr; packages still name files by either path.
         for merged in ["bin", "lib", "lib64", "sbin"] {
             root.make_parents(format!("/usr/{merged}"))?;
@@ -355,10 +358,17 @@ impl Host {
     }
 
     /// The host boots for the first time, or again: its services start, and the toolstack reads what is applied.
-    pub(super) fn boot(&mut self) {
+    ///
+    /// # Errors
+    /// The host's folder cannot be changed.
+    pub(super) fn boot(&mut self) -> io::Result<()> {
         let root = Arc::clone(&self.root);
+        // What tells scriptlets that systemd runs: sd_booted(3).
+        root.make_parents("/run/systemd/system")?;
+        root.make_folder("/run/systemd/system", 0o755)?;
         self.services.boot(&root);
         self.toolstack.resync(&root);
+        Ok(())
     }
 
     /// Whether the scripts used up their time, so that no more are run.

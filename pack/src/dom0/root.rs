@@ -37,7 +37,18 @@ impl Root {
     /// # Errors
     /// Those of making the folders; `Unsupported` if this is root where no other user can be had to own them.
     pub fn create(within: &Path) -> io::Result<Root> {
-        let owner = confined_user()?;
+        Root::owned(within, confined_user()?)
+    }
+
+    /// Like [`Root::create`], for files alone: everything belongs to this user, and no script may be run in it.
+    ///
+    /// # Errors
+    /// Those of making the folders.
+    pub fn for_files(within: &Path) -> io::Result<Root> {
+        Root::owned(within, None)
+    }
+
+    fn owned(within: &Path, owner: Option<u32>) -> io::Result<Root> {
         // Only the owner may enter it, whatever the scripts of a pack do to the modes inside.
         let private = PermissionsExt::from_mode(0o700);
         let home = tempfile::Builder::new().prefix("host-").permissions(private).tempdir_in(within)?.keep();

@@ -14,8 +14,6 @@ pub(crate) struct Case {
     pub(crate) change: fn(&mut Recipe),
     /// Hosts on which the check passes all the same.
     pub(crate) fine_on: &'static [&'static str],
-    /// What fails with it by nature, and why.
-    pub(crate) with: Option<(&'static str, &'static str)>,
     pub(crate) packs: Packs,
 }
 
@@ -28,7 +26,7 @@ pub(crate) enum Packs {
 }
 
 const fn case(check: &'static str, what: &'static str, change: fn(&mut Recipe)) -> Case {
-    Case { check, what, change, fine_on: &[], with: None, packs: Packs::Both }
+    Case { check, what, change, fine_on: &[], packs: Packs::Both }
 }
 
 const fn general(case: Case) -> Case {
@@ -41,10 +39,6 @@ const fn xscontainer(case: Case) -> Case {
 
 const fn fine_on(hosts: &'static [&'static str], case: Case) -> Case {
     Case { fine_on: hosts, ..case }
-}
-
-const fn with(check: &'static str, why: &'static str, case: Case) -> Case {
-    Case { with: Some((check, why)), ..case }
 }
 
 /// How the program is made.
@@ -105,7 +99,6 @@ pub(crate) const CASES: &[Case] = &[
     case("dom0-install", "stamp is taken away by a scriptlet", |r| spec(r, Update, "%files\n", "%post\nrm -f /var/update/applied/@UUID@\n\n%files\n")),
     case("dom0-install", "service is started and is gone after a restart", |r| spec(r, Payload, "systemctl preset @UNIT@", "systemctl disable @UNIT@")),
     case("dom0-install", "service is started again and again", |r| scriptlet(r, "%post", "[ $1 -ne 1 ] || { systemctl restart @UNIT@; systemctl restart @UNIT@; }")),
-    with("dom0-scriptlets", "what a failing %pre keeps out is not installed", case("dom0-install", "%pre fails", |r| section(r, "%pre\nexit 1"))),
     case("dom0-refusal", "refusal of old hosts comes when it is applied", |r| {
         spec(r, Control, "Requires: product-version >= 8.2.0\n", "");
         tag(r, Update, "Requires: product-version >= 8.2.0");
@@ -117,7 +110,9 @@ pub(crate) const CASES: &[Case] = &[
     general(case("dom0-taken", "host does not exist yet", |r| spec(r, Control, ">= 8.2.0", ">= 99"))),
     xscontainer(case("dom0-releases", "requirement leaves out 8.2.0", |r| spec(r, Control, ">= 8.2.0", ">= 8.2.1"))),
     xscontainer(case("dom0-releases", "requirement lets 8.1.0 in", |r| spec(r, Control, ">= 8.2.0", ">= 8.1.0"))),
-    case("dom0-scriptlets", "%post fails", |r| section(r, "%posttrans\nexit 3")),
+    case("dom0-scriptlets", "%pre fails", |r| section(r, "%pre\nexit 1")),
+    case("dom0-scriptlets", "%pre fails on upgrades only", |r| section(r, "%pre\n[ $1 -eq 1 ]")),
+    case("dom0-scriptlets", "%posttrans fails", |r| section(r, "%posttrans\nexit 3")),
     case("dom0-scriptlets", "%postun fails", |r| scriptlet(r, "%postun", "trap 'exit 1' EXIT")),
     case("dom0-scriptlets", "scriptlet fails without systemd", |r| section(r, "%posttrans\n[ -d /run/systemd/system ]")),
     case("dom0-scriptlets", "scriptlet calls what no host has", |r| section(r, "%posttrans\nno-such-program")),

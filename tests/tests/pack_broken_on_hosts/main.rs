@@ -27,7 +27,7 @@ use pack::verify::{GivenKey, Policy, ShippedKey, verify};
 fn rehearsal(recipe: &Recipe, xscontainer: bool, hosts: &[Capture]) -> Rehearsal {
     let pack = recipe.make();
     let image = PackImage::open(&pack.image).unwrap();
-    rehearse(Subject { image: &image, previous: None, xscontainer, hosts }).unwrap()
+    rehearse(Subject { image: &image, previous: None, xscontainer, hosts }, &lab::packs::Unwatched).unwrap()
 }
 
 /// A verdict in a line.
@@ -85,16 +85,34 @@ fn a_sound_pack_passes_what_is_checked_before_a_rehearsal() {
 
 /// What is wrong with a rehearsal of which exactly the case's check should have failed.
 fn surprises(case: &Case, rehearsal: &Rehearsal) -> Vec<String> {
-    let mut wanted = BTreeSet::from([case.check]);
-    wanted.extend(case.with.map(|(check, _)| check));
-    let (as_wanted, others): (Vec<&Verdict>, Vec<&Verdict>) =
-        rehearsal.verdicts.iter().filter(|verdict| verdict.failed()).partition(|v| wanted.contains(v.check.id));
-    let failed: BTreeSet<&str> = as_wanted.iter().map(|verdict| verdict.check.id).collect();
-    let mut surprises: Vec<String> = wanted.difference(&failed).map(|check| format!("{check} did not fail")).collect();
+    let failed = rehearsal.verdicts.iter().filter(|verdict| verdict.failed());
+    let (as_wanted, others): (Vec<&Verdict>, Vec<&Verdict>) = failed.partition(|v| v.check.id == case.check);
+    let mut surprises = Vec::new();
+    if as_wanted.is_empty() {
+        surprises.push(format!("{} did not fail", case.check));
+    }
     surprises.extend(others.into_iter().map(shown));
     let fine = |verdict: &&&Verdict| verdict.host.as_deref().is_some_and(|host| case.fine_on.contains(&host));
     surprises.extend(as_wanted.iter().filter(fine).map(|verdict| shown(verdict)));
+    surprises.extend(unexplained(case, &rehearsal.verdicts).into_iter().map(shown));
     surprises
+}
+
+/// What is not checked on the host of which everything is known, though it does not follow from the case, at once or by way
+/// of others.
+fn unexplained<'v>(case: &Case, verdicts: &'v [Verdict]) -> Vec<&'v Verdict> {
+    let needs = |verdict: &Verdict| match &verdict.outcome {
+        Outcome::NotChecked(why) => why.strip_prefix("needs ").map(str::to_owned),
+        _ => None,
+    };
+    let known = |verdict: &&Verdict| verdict.host.as_deref() == Some("known");
+    let not_checked = |verdict: &&Verdict| matches!(verdict.outcome, Outcome::NotChecked(_));
+    let mut left: Vec<&Verdict> = verdicts.iter().filter(known).filter(not_checked).collect();
+    let mut explained = BTreeSet::from([case.check.to_owned()]);
+    while let Some(at) = left.iter().position(|verdict| needs(verdict).is_some_and(|id| explained.contains(&id))) {
+        explained.insert(left.swap_remove(at).check.id.to_owned());
+    }
+    left
 }
 
 /// A pack of somebody else is held to the rules for any pack only, one of this project's to all.

@@ -30,6 +30,9 @@ const MAX_ARGUMENTS: usize = 1000;
 /// How much of a call a message shows, in characters.
 const MAX_SHOWN: usize = 300;
 
+/// What shells say of a program that is not there.
+const UNKNOWN: u8 = 127;
+
 /// The host's programs during one script.
 pub(super) struct Programs<'a> {
     host: &'a mut Host,
@@ -89,13 +92,14 @@ impl Commands for Programs<'_> {
         };
         let (code, output) = answer.unwrap_or_else(|problem| {
             self.unplayed.get_or_insert(Unplayed::Unknown(call.chars().take(MAX_SHOWN).collect()));
-            (127, format!("{problem}: not known to the rehearsal\n"))
+            (UNKNOWN, format!("{problem}: not known to the rehearsal\n"))
         });
-        // What a program that failed says goes to its standard error.
+        // rpm and systemctl answer questions on standard output even if the answer is no.
+        let failed = code != 0 && (program == "xe" || ["error", "Failed"].iter().any(|word| output.starts_with(word)));
         let text = output.into_bytes();
-        match code {
-            0 => Reply { code, output: text, ..Reply::default() },
-            _ => Reply { code, errors: text, ..Reply::default() },
+        match failed || code == UNKNOWN {
+            false => Reply { code, output: text, ..Reply::default() },
+            true => Reply { code, errors: text, ..Reply::default() },
         }
     }
 }

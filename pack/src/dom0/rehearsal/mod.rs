@@ -17,6 +17,7 @@ use super::sequence::{self, Delivery};
 use super::supply::Supply;
 use super::xapi_error::XapiError;
 use super::{confine, original};
+use crate::build::Progress;
 use crate::check::{Check, Outcome, Set, Verdict};
 use crate::digest;
 use crate::image::PackImage;
@@ -92,8 +93,8 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// granted here.
 ///
 /// # Errors
-/// The rehearsal itself could not go on: the disk, or a host's folder.
-pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
+/// The rehearsal itself could not go on: the disk, or a host's folder; `Interrupted` if `progress` says to stop.
+pub fn rehearse(subject: Subject<'_>, progress: &dyn Progress) -> io::Result<Rehearsal> {
     let unproven = confine::available().err();
     let confined = unproven.is_none();
     let mut verdicts = Vec::new();
@@ -127,7 +128,8 @@ pub fn rehearse(subject: Subject<'_>) -> io::Result<Rehearsal> {
         false => None,
     };
     let played = digest::in_parallel(subject.hosts, |capture| {
-        let scene = Scene { capture, pack: &delivery, earlier: &earlier, original: original.as_ref(), confined };
+        let original = original.as_ref();
+        let scene = Scene { capture, pack: &delivery, earlier: &earlier, original, confined, progress };
         play(&scene)
     });
     let mut hosts = Vec::new();
@@ -209,15 +211,20 @@ struct OnHost {
     answer: Answer,
 }
 
-/// What a scenario says of its check. Where one of the checks that it `needs` failed, what is wrong may follow from that.
-fn judge(course: &Course, needed: &[&'static Check], failed: &[&'static Check]) -> Outcome {
-    // What is wrong may be so because a script did not do its part.
+/// What a scenario says of its check. What is wrong after a scriptlet failed, or where a check that this one `needs` did
+/// not pass, may follow from that.
+fn judge(course: &Course, needed: &[&'static Check], open: &[&'static Check]) -> Outcome {
     if let Some(reason) = course.unproven() {
         return Outcome::NotChecked(format!("scriptlets not proven: {reason}"));
     }
-    match needed.iter().find(|check| failed.contains(check)) {
-        Some(check) if !course.problems.is_empty() => needs(check),
-        _ => Outcome::of(course.problems.clone(), "as it should be"),
+    if course.problems.is_empty() {
+        return Outcome::Passed("as it should be".into());
+    }
+    let fails = |run: &Run| run.moment.is_some() && run.ended != Ended::Exited(0);
+    match needed.iter().find(|check| open.contains(check)) {
+        Some(check) => needs(check),
+        None if course.runs.iter().any(fails) => needs(&checks::SCRIPTLETS),
+        None => Outcome::Failed(course.problems.clone()),
     }
 }
 
@@ -234,17 +241,17 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     }
     let refused = installed.refusal.is_some();
     found.answer = if refused { Answer::Fails } else { Answer::Takes };
-    let mut failed: Vec<&'static Check> = Vec::new();
+    let mut open: Vec<&'static Check> = Vec::new();
     for (check, outcome) in [(&checks::DEPENDENCIES, dependencies(&installed)), (&checks::CONFLICTS, conflicts(scene)?)]
     {
-        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
+        open.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
         found.outcomes.push((check, outcome));
     }
     let mut scripts: Vec<Run> = Vec::new();
     let mut hangs = false;
     let mut add = |check, needed: &[&'static Check], scenario, course: Course| {
-        let outcome = judge(&course, needed, &failed);
-        failed.extend(matches!(outcome, Outcome::Failed(_)).then_some(check));
+        let outcome = judge(&course, needed, &open);
+        open.extend((!course.problems.is_empty()).then_some(check));
         found.outcomes.push((check, outcome));
         hangs |= course.hangs;
         scripts.extend(course.runs.iter().cloned());
@@ -307,7 +314,7 @@ fn refusal(refused: &Refused) -> Option<Outcome> {
 /// Whether a file of the pack belongs to a package of the host as well.
 fn conflicts(scene: &Scene<'_>) -> io::Result<Outcome> {
     let Some(found) = sequence::file_conflicts(scene.capture, scene.pack)? else {
-        return Ok(Outcome::NotChecked("the packages cannot be installed".into()));
+        return Ok(needs(&checks::DEPENDENCIES));
     };
     let lines = |conflicts: &[FileConflict]| conflicts.iter().map(ToString::to_string).collect::<Vec<_>>();
     if !found.conflicts.is_empty() {
@@ -369,7 +376,13 @@ fn scriptlets(runs: &[Run]) -> Outcome {
             Ended::Exited(0) => {}
             Ended::NotProven(reason) => unproven.push(format!("{}: {reason}", run.what)),
             ended => {
-                problems.push(format!("{} {}: {ended}; {:?}", run.what, run.arguments.join(" "), run.output.trim()));
+                let argument =
+                    run.arguments.first().map_or(String::new(), |argument| format!(" with argument {argument}"));
+                let said = match run.output.trim() {
+                    "" => "without output".to_owned(),
+                    output => format!("it said {output:?}"),
+                };
+                problems.push(format!("{}{argument}: {ended}, {said}", run.what));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
+use crate::build::Progress;
 use crate::dom0::capture::Capture;
 use crate::dom0::host::{Ended, Host, Run};
 use crate::dom0::refusal::Refusal;
@@ -26,6 +27,7 @@ pub(super) struct Scene<'a> {
     /// The original that the pack replaces, where it does.
     pub(super) original: Option<&'a Supply>,
     pub(super) confined: bool,
+    pub(super) progress: &'a dyn Progress,
 }
 
 /// What a scenario came to.
@@ -53,7 +55,11 @@ pub(super) struct Refused {
 }
 
 impl Scene<'_> {
+    /// A fresh host, unless the user wants no more.
     fn host(&self, stage: Stage) -> io::Result<Host> {
+        if self.progress.interrupted() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         Host::of(self.capture, stage, self.confined)
     }
 
@@ -80,7 +86,7 @@ impl Scene<'_> {
         let mut host = self.host(Stage::Installation)?;
         let mut course = Course::default();
         course.put_in(&mut host, self.pack)?;
-        host.boot();
+        host.boot()?;
         course.holds(&host, self.pack);
         course.service_after_installation(&host, self.pack);
         course.hangs = host.hangs();
@@ -94,7 +100,7 @@ impl Scene<'_> {
         let mut course = Course::default();
         if by_installer {
             course.put_in(&mut host, self.earlier)?;
-            host.boot();
+            host.boot()?;
         } else {
             course.apply(&mut host, self.earlier, &BTreeSet::new())?;
         }
