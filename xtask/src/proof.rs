@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pack::build::Progress;
-use pack::dom0::{self, Rehearsal, capture::Capture};
+use pack::dom0::{self, Rehearsal, UpdateInfo, capture::Capture};
 use pack::image::PackImage;
 use pack::report::Report;
 use pack::verify::{self, Policy, Verification};
@@ -60,6 +60,13 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
         })
     };
     let (image, previous) = (open(iso)?, stage.previous.map(open).transpose()?);
+    if let (Some(info), Some(earlier)) = (UpdateInfo::of(&image), previous.as_ref().and_then(UpdateInfo::of))
+        && !info.is_above(&earlier)
+    {
+        let path = stage.previous.unwrap_or(iso);
+        let problem = format!("has version {}, which is not below {} of the pack", earlier.version, info.version);
+        return Err(Error::payload(path, problem, "Give an earlier release with --previous"));
+    }
     let subject = dom0::Subject {
         image: &image,
         previous: previous.as_ref(),

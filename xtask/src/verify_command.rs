@@ -98,9 +98,7 @@ fn hosts(files: &[PathBuf]) -> pack::Result<Vec<Capture>> {
 
 /// What the image says of itself, if it can be read at all: whether that is right is for the checks to say.
 fn said_by(iso: &Path) -> Option<UpdateInfo> {
-    let image = PackImage::open(iso).ok()?;
-    let document = image.content(image.file("update.xml")?).ok()?;
-    UpdateInfo::parse(&document).ok()
+    UpdateInfo::of(&PackImage::open(iso).ok()?)
 }
 
 /// Name and content of the public key that was given, or of one that lies beside the image under the name in its metadata.

@@ -140,6 +140,10 @@ pub(super) fn introduce(host: &mut Host, pack: &Delivery, _: &mut Vec<String>) -
 
 /// `pool_update.precheck`: space, then the control package, then its script.
 pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) -> Step {
+    precheck_as(host, pack, doubts, "precheck")
+}
+
+fn precheck_as(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>, what: &str) -> Step {
     let info = &pack.info;
     if let Some(available) = host.free_bytes.filter(|free| *free < info.installation_size) {
         let (label, required) = (info.label.clone(), info.installation_size);
@@ -165,7 +169,7 @@ pub(super) fn precheck(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String
     if !host.root.exists(&script) {
         return Ok(Ok(()));
     }
-    let run = host.run_program("precheck", control, &script)?;
+    let run = host.run_program(what, control, &script)?;
     Ok(match run.ended {
         Ended::NotProven(_) => Ok(()),
         Ended::Exited(code) => {
@@ -181,7 +185,7 @@ pub(super) fn apply(host: &mut Host, pack: &Delivery, doubts: &mut Vec<String>) 
     if host.toolstack.has(&info.uuid) {
         return Ok(Err(XapiError::UpdateAlreadyApplied { update: reference(info) }.into()));
     }
-    if let Err(denied) = precheck(host, pack, doubts)? {
+    if let Err(denied) = precheck_as(host, pack, doubts, "precheck, again by apply")? {
         return Ok(Err(denied));
     }
     let (database, repository) = (host.database(), pack.repository());

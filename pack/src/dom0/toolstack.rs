@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::root::Root;
 use super::xapi_error::XapiError;
+use crate::image::PackImage;
+use crate::spec::rpm_compare;
 
 /// The stamps of applied updates, one file each, named by uuid.
 pub(super) const APPLIED: &str = "/var/update/applied";
@@ -26,6 +28,17 @@ pub struct UpdateInfo {
 }
 
 impl UpdateInfo {
+    /// What an image says of itself, if it says anything: whether that is right is for [`crate::verify`].
+    pub fn of(image: &PackImage) -> Option<UpdateInfo> {
+        let document = image.content(image.file("update.xml")?).ok()?;
+        UpdateInfo::parse(&document).ok()
+    }
+
+    /// Whether a host takes this for a newer version of another.
+    pub fn is_above(&self, other: &UpdateInfo) -> bool {
+        rpm_compare(&self.version, &other.version).is_gt()
+    }
+
     /// Reads an update document as XAPI does.
     ///
     /// # Errors
