@@ -87,6 +87,10 @@ impl Supplied {
     fn unpack(rpm: &Rpm, folder: &Path, limit: u64) -> Result<(Supplied, u64), String> {
         let failed = |problem: String| format!("{} {problem}", rpm.file_name());
         let package = Package::of(rpm).map_err(failed)?;
+        let climbs = |path: &str| path.split('/').any(|part| part == "." || part == "..");
+        if let Some(file) = package.files.iter().find(|file| climbs(&file.path)) {
+            return Err(failed(format!("has {:?}, which is not a plain path", file.path)));
+        }
         if let Some(file) = package.files.iter().find(|file| matches!(file.kind, FileKind::Special)) {
             return Err(failed(format!(
                 "has {}, a device, pipe or socket, which a pack has no business to bring",

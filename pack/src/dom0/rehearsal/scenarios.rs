@@ -73,7 +73,9 @@ impl Scene<'_> {
         if installed.refusal.is_none() {
             installed.holds(&host, self.pack);
             installed.service_after_installation(&host, self.pack);
-            installed.runs = std::mem::take(&mut host.runs);
+        }
+        installed.runs = std::mem::take(&mut host.runs);
+        if installed.refusal.is_none() {
             removed.remove(&mut host, self.pack, &before)?;
         }
         removed.runs = std::mem::take(&mut host.runs);
