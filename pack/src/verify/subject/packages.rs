@@ -54,7 +54,7 @@ pub(super) fn read<'a>(image: &'a PackImage, progress: &dyn Progress) -> Vec<OnI
             jobs.push(digests::Package { place: place(entry), source, offsets });
         }
     }
-    progress.step("digest packages");
+    progress.step("digest rpms");
     let done = match bytes > image.length() {
         // Files may share their content, but no sound image lets them overlap; hashing that could take for ever.
         true => Err(Obstacle::charged("rpm-digests", "the packages overlap on the image")),
