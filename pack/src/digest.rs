@@ -36,7 +36,14 @@ pub(crate) fn sha256_hex(stream: impl Read) -> io::Result<String> {
 
 /// Does every job, as many at once as there are processors; results in the order of the jobs.
 pub(crate) fn in_parallel<J: Sync, R: Send>(jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    let workers = thread::available_parallelism().map_or(1, usize::from);
+    on_threads(workers, jobs, work)
+}
+
+/// Does every job, so many at once; results in the order of the jobs. For few long jobs more threads than processors share
+/// these more evenly.
+pub(crate) fn on_threads<J: Sync, R: Send>(workers: usize, jobs: &[J], work: impl Fn(&J) -> R + Sync) -> Vec<R> {
+    let workers = workers.min(jobs.len());
     let next = AtomicUsize::new(0);
     let mut results: Vec<(usize, R)> = thread::scope(|scope| {
         let worker = || {

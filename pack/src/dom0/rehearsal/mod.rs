@@ -84,6 +84,9 @@ pub struct Landing {
     pub note: Option<&'static str>,
 }
 
+/// Hosts that are rehearsed at the same time, whatever the number of processors: each has a folder with the pack's files.
+const HOSTS_AT_ONCE: usize = 4;
+
 /// All checks of a rehearsal.
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     checks::ALL.into_iter()
@@ -127,7 +130,7 @@ pub fn rehearse(subject: Subject<'_>, progress: &dyn Progress) -> io::Result<Reh
         true => Some(original_supply().map_err(io::Error::other)?),
         false => None,
     };
-    let played = digest::in_parallel(subject.hosts, |capture| {
+    let played = digest::on_threads(HOSTS_AT_ONCE, subject.hosts, |capture| {
         let original = original.as_ref();
         let scene = Scene { capture, pack: &delivery, earlier: &earlier, original, confined, progress };
         play(&scene)
