@@ -1,10 +1,10 @@
 //! A finished pack, held to the rules of everything that reads it.
 //!
-//! One file per reader with its rules; [`subject`] is what they look at: the image, parsed once by forgiving but exact
+//! One file per reader with its rules; `subject` is what they look at: the image, parsed once by forgiving but exact
 //! readers. Knows finished bytes only and shares nothing with [`crate::build`] but parsers, so that a fault of the
 //! builder is found here. Everything is bounded, whatever the image says.
 //!
-//! One broken thing fails one check: what cannot be had is charged to the check that reports it ([`Obstacle::Charged`]),
+//! One broken thing fails one check: what cannot be had is charged to the check that reports it (`Obstacle::Charged`),
 //! and every other check that needs it is not made, naming that one.
 
 mod gpg;
