@@ -53,14 +53,13 @@ impl Network {
         succeed(&mut ip(&["addr", "add", &format!("{address6}/64"), "dev", &near, "nodad"]));
         succeed(&mut ip(&["link", "set", &near, "up"]));
         // Local delivery gives way to rules that drop packets.
-        let network = namespace.address(0);
-        namespace.shell.run(&format!(
-            "ip link set lo up; ip link set eth0 up; ip route add {network}/22 dev eth0
+        namespace.shell.run(
+            "ip link set lo up; ip link set eth0 up
              for family in -4 -6; do
                  ip $family rule add pref 100 lookup local
                  ip $family rule del pref 0
-             done"
-        ));
+             done",
+        );
         Self { namespace: Arc::new(namespace) }
     }
 
@@ -136,8 +135,12 @@ impl Namespace {
     pub(super) fn add_address(&self, host: u32) {
         let (address, address6) = (self.address(host), self.address6(host));
         // Each by itself: of a common subnet, the second and later would go with the first. Without duplicate address
-        // detection, which takes a second.
-        self.shell.run(&format!("ip addr add {address}/32 dev eth0; ip addr add {address6}/64 dev eth0 nodad"));
+        // detection, which takes a second. The route goes whenever the last address does.
+        let network = self.address(0);
+        self.shell.run(&format!(
+            "ip addr add {address}/32 dev eth0; ip addr add {address6}/64 dev eth0 nodad
+             ip route replace {network}/22 dev eth0"
+        ));
     }
 
     /// Makes an address answer no longer; whether it did.

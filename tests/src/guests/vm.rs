@@ -2,6 +2,7 @@
 //!
 //! Must not know how sshd or an engine is started: see `sshd` and `engine`.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -210,22 +211,27 @@ impl Vm {
         command
     }
 
-    /// The ids of its processes as the machine sees them, with their names.
+    /// The ids of its processes as the machine sees them, those of containers among them, with their names.
     #[must_use]
     pub fn processes(&self) -> Vec<(u32, String)> {
         let first = self.first_process();
-        let Ok(space) = std::fs::read_link(format!("/proc/{first}/ns/pid")) else { return Vec::new() };
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let Ok(space) = fs::read_link(format!("/proc/{first}/ns/pid")) else { return Vec::new() };
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        ids.filter(|id| std::fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|other| other == space))
-            .map(|id| (id, std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned()))
-            .collect()
+        let read = |id: u32, file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+        // Containers have process namespaces of their own, in cgroups of the guest's.
+        let cgroup = format!(":/{}/", self.unique());
+        let inside = |id: &u32| {
+            fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|other| other == space)
+                || read(*id, "cgroup").contains(&cgroup)
+        };
+        ids.filter(inside).map(|id| (id, read(id, "comm").trim().to_owned())).collect()
     }
 
     /// The id of the guest's first process: the only child of `unshare`.
     fn first_process(&self) -> u32 {
         let parent = self.shell.id();
-        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         children.trim().parse().unwrap_or_else(|_| panic!("process {parent} has no only child: {children:?}"))
     }
 

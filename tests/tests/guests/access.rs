@@ -42,7 +42,7 @@ fn ncat_reaches_the_engine_until_it_is_removed() {
     let vm = network.vm("web").ssh().replay(&replay, 1);
     vm.authorize(&key.public());
     let ask = "printf 'GET /_ping HTTP/1.0\\r\\n\\r\\n' | ncat -U /var/run/docker.sock";
-    assert!(key.in_guest(&vm, ask).text.ends_with("\r\n\r\nOK"));
+    assert!(key.in_guest(&vm, ask).stdout.ends_with(b"\r\n\r\nOK"));
     vm.remove_program("ncat");
     let said = key.in_guest(&vm, "ncat -U /var/run/docker.sock");
     assert_eq!(said.code, Some(127), "{}", said.text);

@@ -1,6 +1,6 @@
 //! The hostile engines do what they are named for: a real client meets the trouble.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use lab::guests::{Misbehaviour, Network};
 use lab::tools::{command, outcome};
@@ -43,6 +43,9 @@ fn every_misbehaviour_can_be_met_and_ends_with_its_engine() {
 #[test]
 fn an_engine_can_be_any_program() {
     let network = Network::new();
-    let vm = network.vm("bad").engine_by(|stream| stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"));
+    let vm = network.vm("bad").engine_by(|stream| {
+        let request = stream.read(&mut [0; 1024])?;
+        stream.write_all(if request > 0 { b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi" } else { b"" })
+    });
     assert_eq!(get(&vm, "/"), "hi");
 }

@@ -12,7 +12,9 @@ fn docker(vm: &Vm, certificates: &Certificates) -> Said {
         ("cert.pem", &certificates.client_certificate),
         ("key.pem", &certificates.client_key),
     ];
-    texts.map(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+    for (name, text) in texts {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
     let mut docker = command("/usr/bin/docker", ["--tlsverify", "-H", &format!("tcp://{}:2376", vm.address())]);
     docker.env("DOCKER_CERT_PATH", folder.path()).env("DOCKER_CONFIG", folder.path());
     outcome(docker.args(["version", "--format", "{{.Server.Version}}"]))
