@@ -5,7 +5,6 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -202,15 +201,6 @@ impl Vm {
         self.shell.run(script)
     }
 
-    /// A command that will run in it as root, for programs that need input or run for long.
-    #[must_use]
-    pub fn command(&self, program: &str) -> Command {
-        let id = self.first_process();
-        let mut command = command("nsenter", ["--target", &id.to_string(), "--mount", "--net", "--pid", "--uts"]);
-        command.args(["--ipc", "--", program]);
-        command
-    }
-
     /// The ids of its processes as the machine sees them, those of containers among them, with their names.
     #[must_use]
     pub fn processes(&self) -> Vec<(u32, String)> {
@@ -316,7 +306,7 @@ fn last_words(cgroup: &str) -> String {
          for state in /sys/fs/cgroup/freezer/{cgroup}/**/freezer.state; do echo THAWED > $state; done
          kill -KILL -1
          for attempt in {{1..200}}; do
-             trees=$(echo /sys/fs/cgroup/{{,*/}}{cgroup}/)
+             trees=$(echo /sys/fs/cgroup/{{,*/}}{cgroup}*/)
              [ \"$trees\" ] || break
              find $trees -depth -type d -exec rmdir {{}} +
              read -rt 0.02 <> <(:)
