@@ -3,6 +3,7 @@
 //! Nothing here may depend on the agent: a stand-in that learns its rules from the program under test proves nothing.
 
 pub mod foreign;
+pub mod guests;
 pub mod monitor;
 pub mod packs;
 pub mod programs;

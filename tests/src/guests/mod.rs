@@ -1,0 +1,44 @@
+//! Simulated VMs: what the agent meets behind a VM's address, made of real sshd, dockerd and podman where it matters.
+//!
+//! A [`Network`] is a network namespace behind a veth pair, whose near end is "dom0". A [`Vm`] in it has an address,
+//! an sshd, and an engine on `/var/run/docker.sock`, as production guests have; it sees its own `/etc`, `/home`, `/run`,
+//! `/tmp`, `/var/lib`, `/var/log` and processes. Everything runs below a process that ends with its standard input, in
+//! a process namespace of its own: nothing of it outlives the value, a panic, or even a killed test program.
+//!
+//! ```no_run
+//! use lab::guests::Network;
+//! let network = Network::new();
+//! let web = network.vm("web").ssh().dockerd();
+//! web.authorize("ssh-ed25519 AAAA… key");
+//! web.run("cache", &["sleep", "1000"]);
+//! web.drop_packets();
+//! ```
+//!
+//! Must run as root. Must not know the agent.
+
+mod engine;
+mod files;
+mod network;
+mod shell;
+mod sshd;
+mod vm;
+
+pub use engine::IMAGE;
+pub use network::Network;
+pub use vm::Vm;
+
+/// Longer than any start, stop or answer here takes on a busy machine.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Waits until something holds.
+///
+/// # Panics
+/// If it does not within [`PATIENCE`].
+#[track_caller]
+fn wait_until(what: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
+    let end = std::time::Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "not within {PATIENCE:?}: {}", what());
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
