@@ -52,9 +52,10 @@ impl Network {
         succeed(&mut ip(&["addr", "add", &format!("{address}/22"), "dev", &near]));
         succeed(&mut ip(&["addr", "add", &format!("{address6}/64"), "dev", &near, "nodad"]));
         succeed(&mut ip(&["link", "set", &near, "up"]));
-        // Local delivery gives way to rules that drop packets.
+        // Local delivery gives way to rules that drop packets. An address that goes must not take the others with it.
         namespace.shell.run(
             "ip link set lo up; ip link set eth0 up
+             echo 1 >/proc/sys/net/ipv4/conf/all/promote_secondaries
              for family in -4 -6; do
                  ip $family rule add pref 100 lookup local
                  ip $family rule del pref 0

@@ -116,7 +116,8 @@ impl Vm {
     /// Gives it other addresses than any VM of the network ever had; sshd, if it runs, is started anew for them.
     /// Nobody answers at the old ones.
     pub fn change_address(&self) {
-        if self.host.load(Ordering::Relaxed) != 0 {
+        // After a panic the network may be gone already, and everything ends with it.
+        if self.host.load(Ordering::Relaxed) != 0 && !std::thread::panicking() {
             self.unplug();
         }
         let had_sshd = self.has_process("sshd");
@@ -293,7 +294,8 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        if self.host.load(Ordering::Relaxed) != 0 {
+        // After a panic the network may be gone already, and everything ends with it.
+        if self.host.load(Ordering::Relaxed) != 0 && !std::thread::panicking() {
             self.unplug();
         }
     }

@@ -65,6 +65,18 @@ impl Lab {
         self.add_vm(guest.name(), &[("0/ip", &guest.address().to_string())], &[])
     }
 
+    /// Lets the pool into a guest that turned it away.
+    pub(crate) fn prepared_again(&self, guest: &Vm) {
+        guest.authorize(&self.public_key);
+    }
+
+    /// A registered VM at the guest's address that runs on another host.
+    pub(crate) fn register_on(&self, guest: &Vm, name: &str, host: &Ref) -> Ref {
+        let vm = self.add_vm(name, &[("0/ipv6/0", &guest.ipv6().to_string())], &[]);
+        self.xapi.set(&vm, "resident_on", host).unwrap();
+        vm
+    }
+
     /// A registered, running VM that reports these addresses and has these entries beside.
     pub(crate) fn add_vm(&self, name: &str, networks: &[(&str, &str)], entries: &[(&str, &str)]) -> Ref {
         let usual = [("mac_seed", "1"), ("xscontainer-monitor", "True")];
@@ -126,6 +138,10 @@ impl Lab {
 
     /// Holds if nothing is written to the VM that makes its list of containers go away, while `what` is done.
     pub(crate) fn list_stays(&self, vm: &Ref, what: impl FnOnce()) {
+        let complete = self.xapi.block_until("the view is complete", SOON, |state| {
+            state.entry(vm, "other_config", "docker_version").map(drop)
+        });
+        complete.unwrap();
         let before = self.xapi.look(|state| state.calls("VM.remove_from_other_config"));
         what();
         let after = self.xapi.look(|state| state.calls("VM.remove_from_other_config"));
