@@ -14,7 +14,7 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 20] = [
+const PACKAGES: [&str; 21] = [
     "busybox-static",
     "cpio",
     "createrepo-c",
@@ -25,6 +25,7 @@ const PACKAGES: [&str; 20] = [
     "gnupg",
     "libarchive-tools",
     "libc6-dev",
+    "mono-mcs",
     "mount",
     "nodejs",
     "npm",

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::xml::Document;
 use super::{INFO, VERSION};
 use crate::engine;
+use crate::xapi::encode::sent_bytes;
 
 /// Of `GET /info`, what clients read, less what changes by itself (counts of goroutines, files and listeners).
 pub const INFO_FIELDS: &[&str] = &[
@@ -39,8 +40,11 @@ pub const VERSION_FIELDS: &[&str] = &["Version", "ApiVersion", "GitCommit", "GoV
 /// Fields of [`INFO_FIELDS`] that Docker 1.6 gave as 0 and 1.
 const TRUTHS: [&str; 4] = ["IPv4Forwarding", "MemoryLimit", "SwapLimit", "Debug"];
 
-/// Characters of one text.
-const MAX_TEXT: usize = 1024;
+/// Bytes of a description, as sent. Lists and maps that do not fit are left out first, then the last of the fields.
+pub const MAX_DESCRIPTION: usize = 12 * 1024;
+
+/// Bytes of one text.
+const MAX_TEXT: usize = 512;
 
 /// Elements of one list, and members of one map.
 const MAX_ITEMS: usize = 64;
@@ -48,7 +52,7 @@ const MAX_ITEMS: usize = 64;
 /// Lists and maps in one another.
 const MAX_DEPTH: usize = 4;
 
-/// Elements in one document.
+/// Elements in one field.
 const MAX_ELEMENTS: usize = 256;
 
 /// `docker_info`, of a document with [`INFO_FIELDS`].
@@ -63,21 +67,46 @@ pub fn version(document: &engine::Document) -> String {
     describe(VERSION, VERSION_FIELDS, document)
 }
 
-/// The fields in the order given, whatever order they came in.
+/// The fields in the order given, whatever order they came in; those that fit.
 fn describe(root: &str, fields: &[&str], document: &engine::Document) -> String {
-    let mut xml = Document::new();
-    let mut left = MAX_ELEMENTS;
-    xml.element(root, |xml| {
-        for field in fields {
-            let Some(value) = document.get(*field) else { continue };
-            let truth = TRUTHS.contains(field).then(|| value.as_u64()).flatten();
-            match truth {
-                Some(number) => xml.leaf(field, spelled(number != 0)),
-                None => xml.element(field, |xml| push(xml, value, MAX_DEPTH, &mut left)),
+    let mut left =
+        MAX_DESCRIPTION.saturating_sub(sent_bytes(&framed(root, |_| {})) + sent_bytes(root) + sent_bytes("<></>"));
+    let mut fits = vec![false; fields.len()];
+    for lists in [false, true] {
+        for (field, fits) in fields.iter().zip(&mut fits) {
+            let Some(value) = document.get(*field).filter(|value| (value.is_array() || value.is_object()) == lists)
+            else {
+                continue;
+            };
+            let mut alone = Document::default();
+            let before = sent_bytes(&Document::default().finish());
+            push_field(&mut alone, field, value);
+            let size = sent_bytes(&alone.finish()) - before;
+            if let Some(rest) = left.checked_sub(size) {
+                left = rest;
+                *fits = true;
             }
         }
-    });
+    }
+    framed(root, |xml| {
+        for (field, _) in fields.iter().zip(fits).filter(|(_, fits)| *fits) {
+            push_field(xml, field, &document[*field]);
+        }
+    })
+}
+
+fn framed(root: &str, inside: impl FnOnce(&mut Document)) -> String {
+    let mut xml = Document::new();
+    xml.element(root, inside);
     xml.finish()
+}
+
+fn push_field(xml: &mut Document, field: &str, value: &Value) {
+    let truth = TRUTHS.contains(&field).then(|| value.as_u64()).flatten();
+    match truth {
+        Some(number) => xml.leaf(field, spelled(number != 0)),
+        None => xml.element(field, |xml| push(xml, value, MAX_DEPTH, &mut { MAX_ELEMENTS })),
+    }
 }
 
 fn push(xml: &mut Document, value: &Value, depth: usize, left: &mut usize) {
@@ -157,9 +186,27 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_fit_is_left_out_lists_first() {
+        let said = json!({
+            "DriverStatus": vec!["y".repeat(500); 64], "Labels": ["a=b"], "Driver": "overlay2", "KernelVersion": "6.1",
+        });
+        let made = info(&document(said));
+        assert_eq!(
+            made.trim_start_matches("<?xml version=\"1.0\" ?>"),
+            "<docker_info><Driver>overlay2</Driver><KernelVersion>6.1</KernelVersion><Labels><item>a=b</item></Labels></docker_info>"
+        );
+    }
+
+    #[test]
     fn a_hostile_description_stays_small() {
         let deep = (0..50).fold(json!("x"), |inside, _| json!({ "entry": [inside] }));
-        let said = json!({"Name": "x".repeat(100_000), "Labels": vec![deep; 1000], "DriverStatus": vec!["y".repeat(5000); 1000]});
-        assert!(info(&document(said)).len() < 200 * 1024);
+        let awkward = "\"<&\u{1b}".repeat(25_000);
+        for value in
+            [json!("x".repeat(100_000)), json!(awkward), json!(vec![deep; 1000]), json!(vec![awkward.clone(); 1000])]
+        {
+            let said = document(INFO_FIELDS.iter().map(|field| ((*field).to_owned(), value.clone())).collect());
+            assert!(sent_bytes(&info(&said)) <= MAX_DESCRIPTION);
+            assert!(sent_bytes(&version(&said)) <= MAX_DESCRIPTION);
+        }
     }
 }

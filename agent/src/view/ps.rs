@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use super::description::MAX_DESCRIPTION;
 use super::status::{is_up, normalised};
-use super::xml::Document;
-use crate::engine::{Container, Containers};
+use super::xml::{Document, clean};
+use crate::engine::{Container, Containers, Port};
 use crate::xapi::encode::sent_bytes;
 
 /// Bytes of the list, as sent.
@@ -18,10 +19,13 @@ const MAX_LIST: usize = 180 * 1024;
 const MAX_MAP: usize = 260 * 1024;
 
 /// Bytes left to `docker_info` and `docker_version`, as sent.
-const OTHER_VIEWS: usize = 24 * 1024;
+const OTHER_VIEWS: usize = 2 * MAX_DESCRIPTION;
 
 /// Characters of a command when there is not room for all of it.
 const SHORT_COMMAND: usize = 64;
+
+/// The last second that .NET's dates have, that of the year 9999; JavaScript's go further.
+const LAST_SECOND: i64 = 253_402_300_799;
 
 /// How much room there is for the list, bytes as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,10 +103,11 @@ struct Entry<'a> {
 #[must_use]
 pub fn ps(containers: &Containers, room: Room) -> Ps {
     let mut entries: Vec<Entry<'_>> = containers.list.iter().map(entry).collect();
-    entries.sort_by(|one, other| {
-        let key = |entry: &Entry<'_>| (Reverse(entry.container.created), entry.container.id.clone());
-        key(one).cmp(&key(other))
-    });
+    let newest_first = |one: &Entry<'_>, other: &Entry<'_>| {
+        let at = |entry: &Entry<'_>| Reverse(entry.container.created);
+        at(one).cmp(&at(other)).then_with(|| one.container.id.cmp(&other.container.id))
+    };
+    entries.sort_by(newest_first);
     let mut left_out = LeftOut { beyond_limit: containers.beyond_limit, ..LeftOut::default() };
     let frame = sent_bytes(&document(&[])) + sent_bytes("<docker_ps></docker_ps>");
     let room = room.0.saturating_sub(frame);
@@ -175,23 +180,25 @@ fn document(entries: &[&Entry<'_>]) -> String {
 /// XenCenter takes every `entry` at any depth; Xen Orchestra wants one in every `item`.
 fn push(xml: &mut Document, entry: &Entry<'_>) {
     let Entry { container, status, short_command, ports, .. } = entry;
+    let id = container.id.as_str();
+    // What is left of a name of nothing but control characters.
+    let name = if clean(&container.name).next().is_none() { beginning(id, 12) } else { &container.name };
     xml.element("item", |xml| {
         xml.element("entry", |xml| {
-            xml.leaf("id", &container.id);
-            xml.leaf("names", &container.name);
-            xml.leaf("container", &container.id[..container.id.len().min(10)]);
+            xml.leaf("id", id);
+            xml.leaf("names", name);
+            xml.leaf("container", beginning(id, 10));
             xml.leaf("status", status);
-            xml.leaf("created", &container.created.to_string());
+            xml.leaf("created", &container.created.clamp(0, LAST_SECOND).to_string());
             xml.leaf("image", &container.image);
             match short_command {
                 false => xml.leaf("command", &container.command),
                 true => {
-                    let begin: String = container.command.chars().take(SHORT_COMMAND).collect();
-                    xml.leaf("command", &format!("{begin}\u{2026}"));
+                    xml.leaf("command", &format!("{}\u{2026}", beginning(&container.command, SHORT_COMMAND)));
                 }
             }
             xml.element("ports", |xml| {
-                for port in container.ports.iter().filter(|_| *ports) {
+                for port in if *ports { in_order(&container.ports) } else { Vec::new() } {
                     xml.element("item", |xml| {
                         if let Some(ip) = &port.ip {
                             xml.leaf("IP", ip);
@@ -206,6 +213,18 @@ fn push(xml: &mut Document, entry: &Entry<'_>) {
             });
         });
     });
+}
+
+/// Docker keeps ports in a map of Go and lists them in another order every time.
+fn in_order(ports: &[Port]) -> Vec<&Port> {
+    let mut ports: Vec<&Port> = ports.iter().collect();
+    ports.sort_by_key(|port| (port.private, &port.protocol, &port.ip, port.public));
+    ports
+}
+
+/// The first `characters` of a text.
+fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
 #[cfg(test)]

@@ -106,8 +106,10 @@ impl Default for Document {
 /// The name that tells clients to take the attribute `name` instead (xenadmin XenAdmin/TabPages/DockerDetailsPage.cs).
 const ENCODED: &str = "SPECIAL_XS_ENCODED_ELEMENT";
 
-/// Names that clients look for at any depth, or that mean something to a parser.
-const TAKEN: [&str; 7] = ["entry", "Process", "docker_ps", "docker_info", "docker_version", ENCODED, "__proto__"];
+/// Names that clients look for at any depth, or that mean something to a parser: fast-xml-parser makes members of a
+/// JavaScript object of them, and calls that object's `hasOwnProperty`.
+const TAKEN: [&str; 8] =
+    ["entry", "Process", "docker_ps", "docker_info", "docker_version", ENCODED, "__proto__", "hasOwnProperty"];
 
 /// Whether a foreign name can be an element's: letters and digits of ASCII, no colon, nothing that is taken.
 fn is_plain(name: &str) -> bool {
@@ -122,7 +124,10 @@ fn is_plain(name: &str) -> bool {
 pub fn clean(text: &str) -> impl Iterator<Item = char> {
     text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).chars().map(|c| match c {
         '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
-        c if c.is_control() || is_direction(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => char::REPLACEMENT_CHARACTER,
+        // JavaScript counts the byte order mark as white space and trims it, .NET does not.
+        c if c.is_control() || is_direction(c) || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
+            char::REPLACEMENT_CHARACTER
+        }
         c => c,
     })
 }
@@ -159,8 +164,8 @@ mod tests {
     #[test]
     fn what_xml_cannot_carry_and_terminals_obey_is_replaced() {
         assert_eq!(
-            leaf("a\u{1b}[2Jb\0c\u{9b}d\u{202e}e\u{ffff}f"),
-            "<x>a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f</x>"
+            leaf("a\u{1b}[2Jb\0c\u{9b}d\u{202e}e\u{ffff}f\u{feff}"),
+            "<x>a\u{fffd}[2Jb\u{fffd}c\u{fffd}d\u{fffd}e\u{fffd}f\u{fffd}</x>"
         );
         assert_eq!(leaf(" a\r\nb\tc "), "<x>a  b c</x>");
     }
@@ -180,8 +185,8 @@ mod tests {
             document.finish().trim_start_matches("<?xml version=\"1.0\" ?>").to_owned()
         };
         assert_eq!(named("com.example-1_a"), "<com.example-1_a>v</com.example-1_a>");
-        for name in ["entry", "docker_ps", "__proto__", "xmlns", "a:b", "80/tcp", "", "é", "SPECIAL_XS_ENCODED_ELEMENT"]
-        {
+        let taken = ["entry", "docker_ps", "__proto__", "hasOwnProperty", "SPECIAL_XS_ENCODED_ELEMENT"];
+        for name in taken.into_iter().chain(["xmlns", "a:b", "80/tcp", "", "é"]) {
             let expected = format!("<{ENCODED} name=\"{name}\">v</{ENCODED}>");
             assert_eq!(named(name), expected);
         }
