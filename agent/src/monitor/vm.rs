@@ -136,19 +136,20 @@ impl Task {
         }
 
         self.place.enter(Phase::Connecting);
+        // On the heap while they last: most tasks of a large pool may be waiting.
         let connecting = connect(self.shared.clone(), situation.candidates.usable.clone(), settings.clone());
         let connection = self
-            .meanwhile(|now| now.leads_elsewhere(&situation), in_time(connecting))
+            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(in_time(connecting)))
             .await
             .ok_or(End::Elsewhere)??;
         self.remember_host_key(&settings, &connection).await?;
 
         self.place.enter(Phase::Synchronising);
-        let opening = in_time(open(&connection));
+        let opening = Box::pin(in_time(open(&connection)));
         let moved = |now: &Situation| has_moved(now, &settings, &connection);
         let (engine, events) = self.meanwhile(moved, opening).await.ok_or(End::Elsewhere)??;
         backoff.works();
-        self.live(&settings, &connection, engine, events).await
+        Box::pin(self.live(&settings, &connection, engine, events)).await
     }
 
     /// Keeps the key that an SSH server showed at first contact, before it is talked to any further.
