@@ -1,10 +1,20 @@
 //! The simulated VMs are what they claim to be: asked with the real ssh, curl and docker, and gone without a trace.
 
+mod access;
+mod engines;
+mod hostile;
+mod lifetime;
+mod network;
+mod replay;
+mod tls;
+
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use lab::guests::{Network, Vm};
+use lab::guests::Vm;
 use lab::tools::{Said, command, outcome, stdout_of, succeed};
 
 /// A key with which to log in.
@@ -41,23 +51,32 @@ impl Key {
     }
 }
 
-#[test]
-fn a_vm_lets_in_who_has_a_key() {
-    let (network, key, other) = (Network::new(), Key::new(), Key::new());
-    let vm = network.vm("web").ssh();
-    vm.authorize(&key.public());
-    let said = key.in_guest(&vm, "id -un; id -Gn; hostname");
-    assert_eq!(String::from_utf8_lossy(&said.stdout), "core\ncore docker\nweb\n");
-    assert!(!other.in_guest(&vm, "true").success);
+/// A process that ends with the value.
+struct Running(Child);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
 }
 
-#[test]
-fn a_dockerd_runs_containers() {
-    let network = Network::new();
-    let vm = network.vm("web").dockerd();
-    vm.run("one", &["sleep", "1000"]);
-    assert_eq!(vm.docker(&["ps", "--format", "{{.Names}} {{.Image}} {{.State}}"]), "one lab/busybox:1 running\n");
-    let socket = vm.socket();
-    let list = stdout_of(command("curl", ["-s", "--unix-socket"]).arg(socket).arg("http://docker/containers/json"));
-    assert!(list.contains("/one"), "{list}");
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// GET over the engine's socket; the body.
+fn get(vm: &Vm, path: &str) -> String {
+    stdout_of(command("curl", ["-s", "-m", "10", "--unix-socket"]).arg(vm.socket()).arg(format!("http://docker{path}")))
+}
+
+#[track_caller]
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < end, "not within 20 s: {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
 }
