@@ -52,17 +52,10 @@ impl Network {
         succeed(&mut ip(&["addr", "add", &format!("{address}/22"), "dev", &near]));
         succeed(&mut ip(&["addr", "add", &format!("{address6}/64"), "dev", &near, "nodad"]));
         succeed(&mut ip(&["link", "set", &near, "up"]));
-<<<<<<< HEAD
-        // Local delivery gives way to rules that drop packets. An address that goes must not take the others with it.
-        namespace.shell.run(
-            "ip link set lo up; ip link set eth0 up
-             echo 1 >/proc/sys/net/ipv4/conf/all/promote_secondaries
-=======
         // Local delivery gives way to rules that drop packets.
         let network = namespace.address(0);
         namespace.shell.run(&format!(
             "ip link set lo up; ip link set eth0 up; ip route add {network}/22 dev eth0
->>>>>>> fb392bbb9831ca99dff1fc3e8209e0ada5cd622f
              for family in -4 -6; do
                  ip $family rule add pref 100 lookup local
                  ip $family rule del pref 0

@@ -113,8 +113,7 @@ impl Vm {
     /// Gives it other addresses than any VM of the network ever had; sshd, if it runs, is started anew for them.
     /// Nobody answers at the old ones.
     pub fn change_address(&self) {
-        // After a panic the network may be gone already, and everything ends with it.
-        if self.host.load(Ordering::Relaxed) != 0 && !std::thread::panicking() {
+        if self.host.load(Ordering::Relaxed) != 0 {
             self.unplug();
         }
         let had_sshd = self.has_process("sshd");
@@ -291,11 +290,6 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-<<<<<<< HEAD
-        // After a panic the network may be gone already, and everything ends with it.
-        if self.host.load(Ordering::Relaxed) != 0 && !std::thread::panicking() {
-            self.unplug();
-=======
         // Nothing here may panic: it may be a panic by which it is dropped.
         let host = *self.host.get_mut();
         if *self.loses_packets.get_mut() {
@@ -303,7 +297,6 @@ impl Drop for Vm {
         }
         if host != 0 {
             self.network.remove_address(host);
->>>>>>> fb392bbb9831ca99dff1fc3e8209e0ada5cd622f
         }
     }
 }

@@ -5,4 +5,6 @@ mod access;
 mod appear;
 mod lab;
 mod links;
+mod load;
 mod ownership;
+mod tls;
