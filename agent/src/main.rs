@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use agent::inventory::{self, DEFAULT_INVENTORY};
 use agent::log::Log;
-use agent::monitor;
+use agent::monitor::Monitor;
 use agent::quote::quoted;
-use agent::xapi::{DEFAULT_SOCKET, Follower, HostUuid};
+use agent::service::Service;
+use agent::xapi::{DEFAULT_SOCKET, HostUuid};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,6 +18,9 @@ use tracing::level_filters::LevelFilter;
 
 /// Switches debug messages on by being there; the original agent's switch.
 const DEBUG_SWITCH: &str = "/opt/xensource/packages/files/xscontainer/devlogging_enabled";
+
+/// Threads for work that takes long without waiting, such as making an RSA key. They end when idle.
+const BLOCKING_THREADS: usize = 2;
 
 /// The exit code after an internal error; Rust's own for a panic.
 const EXIT_PANIC: i32 = 101;
@@ -30,18 +34,19 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Keep and log the set of VMs on this host whose containers are managed.
+    /// Keep the containers of this host's VMs visible in XenCenter and Xen Orchestra.
     ///
-    /// A VM belongs to it while it is registered (other_config key xscontainer-monitor is True), runs on this host and
-    /// its guest tools have reported. Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file.
-    /// If XAPI is not available it is tried again until it is.
+    /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
+    /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
+    /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file. If XAPI or a VM is not
+    /// available it is tried again until it is.
     #[command(after_help = MONITOR_AFTER_HELP)]
-    Monitor(Monitor),
+    Monitor(MonitorOptions),
 }
 
 const MONITOR_AFTER_HELP: &str = "\
 Exit codes:
-  0    ended by SIGTERM or SIGINT
+  0    ended by SIGTERM or SIGINT; what was shown of containers is taken away first
   1    could not start; the reason is on standard error
   2    wrong usage
   101  internal error; the reason is in the log
@@ -51,7 +56,7 @@ Files:
        if it exists at the start, --verbose is implied";
 
 #[derive(Args)]
-struct Monitor {
+struct MonitorOptions {
     /// XAPI's local unix socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
@@ -81,7 +86,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_monitor(options: Monitor) -> anyhow::Result<()> {
+fn run_monitor(options: MonitorOptions) -> anyhow::Result<()> {
     let to_file = options.log_file.is_some();
     let log = Log::new(options.log_file);
     let debug = options.verbose || Path::new(DEBUG_SWITCH).exists();
@@ -99,6 +104,7 @@ fn start(log: &Log, socket: &Path, inventory: &Path) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .context("cannot set up the event loop")?
         .block_on(run_until_signal(log, socket, host_uuid))
@@ -112,9 +118,13 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
     let version = agent::VERSION;
     tracing::info!(version, host = %host_uuid, socket = %quoted(&socket.to_string_lossy()), "monitor started");
 
-    let mut follower = Follower::new(socket, host_uuid);
+    let mut monitor = Monitor::new(socket, host_uuid);
+    let board = monitor.board();
+    let service = Service::from_environment();
+    let mut beat = service.heartbeat();
+    service.ready();
     let ended_by = {
-        let mut monitor = std::pin::pin!(monitor::run(&mut follower));
+        let mut running = std::pin::pin!(monitor.run());
         loop {
             tokio::select! {
                 biased;
@@ -124,11 +134,13 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
                     log.reopen();
                     tracing::info!("log reopened on SIGHUP");
                 }
-                never = &mut monitor => match never {},
+                () = beat.next() => service.alive(&board.count().to_string()),
+                never = &mut running => match never {},
             }
         }
     };
-    follower.close().await;
+    service.stopping();
+    monitor.close().await;
     tracing::info!(signal = ended_by, "monitor ended");
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 30] = [
+const PACKAGES: [&str; 31] = [
     "busybox-static",
     "conmon",
     "cpio",
@@ -30,6 +30,7 @@ const PACKAGES: [&str; 30] = [
     "iputils-ping",
     "libarchive-tools",
     "libc6-dev",
+    "mono-mcs",
     "mount",
     "ncat",
     "nodejs",

@@ -125,7 +125,7 @@ pub fn difference<'a>(before: &'a Watched, now: &'a Watched, state: &State, host
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::xapi::{VmGuestMetrics, VmGuestMetricsRef};
+    use crate::xapi::{Views, VmGuestMetrics, VmGuestMetricsRef};
 
     fn host(name: &str) -> HostRef {
         HostRef::new(name).unwrap()
@@ -146,6 +146,8 @@ mod tests {
             is_a_template: false,
             is_a_snapshot: false,
             other_config: BTreeMap::from([(MONITOR_KEY.to_owned(), "True".to_owned())]),
+            views: Views::default(),
+            other_config_bytes: 0,
         }
     }
 

@@ -7,6 +7,7 @@ use tokio::io::AsyncBufRead;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
+use super::digest::Reduced;
 pub(super) use super::tokens::Tag;
 pub use super::tokens::{DecodeError, Limits, VALUE_COST};
 use super::tokens::{Token, Tokens};
@@ -19,8 +20,10 @@ pub enum Keep {
     All,
     /// Of a struct, these members and what is to be kept of each; anything else whole.
     Members(&'static [(&'static str, Keep)]),
-    /// Of a struct, the members whose names begin so, whole; anything else whole.
+    /// Of a struct, the members whose names begin so, whole, and the others [reduced](Keep::Reduced); anything else whole.
     Prefixed(&'static str),
+    /// Of a text, its digest and length; of structs and arrays nothing.
+    Reduced,
     /// What the first or the second keeps.
     Either(&'static Keep, &'static Keep),
 }
@@ -30,7 +33,8 @@ impl Keep {
         match self {
             Keep::All => Some(&Keep::All),
             Keep::Members(members) => members.iter().find(|(member, _)| *member == name).map(|(_, keep)| keep),
-            Keep::Prefixed(prefix) => name.starts_with(prefix).then_some(&Keep::All),
+            Keep::Prefixed(prefix) => Some(if name.starts_with(prefix) { &Keep::All } else { &Keep::Reduced }),
+            Keep::Reduced => None,
             Keep::Either(one, other) => one.member(name).or_else(|| other.member(name)),
         }
     }
@@ -74,7 +78,7 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
             let tag = loop {
                 match self.tokens.next(Some(&mut text)).await? {
                     Token::Text { layout: also } => layout &= also,
-                    Token::End => return self.kept_text(text),
+                    Token::End => return self.kept_text(text, keep),
                     Token::Start(tag) if layout => break tag,
                     _ => return Err(self.unexpected("a value")),
                 }
@@ -84,7 +88,7 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
                 Tag::Array => return self.rest_of_array(keep).await,
                 Tag::Text => {
                     let text = self.text().await?;
-                    self.kept_text(text)?
+                    self.kept_text(text, keep)?
                 }
                 Tag::Int => Value::Int(self.scalar("an integer", |text| text.parse().ok()).await?),
                 Tag::Double => Value::Double(self.scalar("a number", |text| text.parse().ok()).await?),
@@ -265,7 +269,10 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
         parse(text.trim_ascii()).ok_or_else(|| self.unexpected(wanted))
     }
 
-    fn kept_text(&mut self, text: String) -> Result<Value, DecodeError> {
+    fn kept_text(&mut self, text: String, keep: &Keep) -> Result<Value, DecodeError> {
+        if let Keep::Reduced = keep {
+            return Ok(Value::Reduced(Reduced::of(&text)));
+        }
         self.charge_bytes(text.len())?;
         Ok(Value::Text(text))
     }

@@ -50,11 +50,17 @@ fn push_value(out: &mut String, value: &Value) -> Result<(), EncodeError> {
             push_text(out, text)?;
             out.push_str("</string>");
         }
+        Value::Date(date) => {
+            out.push_str("<dateTime.iso8601>");
+            push_text(out, date)?;
+            out.push_str("</dateTime.iso8601>");
+        }
         Value::Int(number) => push_display(out, "string", number),
         Value::Bool(yes) => push_display(out, "boolean", &u8::from(*yes)),
         Value::Double(number) if number.is_finite() => push_display(out, "double", &format_args!("{number:?}")),
         Value::Double(_) => return Err(EncodeError::NotFinite),
-        Value::Nil => out.push_str("<nil/>"),
+        // Nobody sends what was not kept; XAPI would refuse it.
+        Value::Nil | Value::Reduced(_) => out.push_str("<nil/>"),
         Value::Array(items) => {
             out.push_str("<array><data>");
             for item in items {
@@ -98,6 +104,22 @@ fn push_text(out: &mut String, text: &str) -> Result<(), EncodeError> {
     }
     Ok(())
 }
+
+/// How long `text` is in a request, bytes. Characters that cannot be sent count as nothing.
+#[must_use]
+pub fn sent_bytes(text: &str) -> usize {
+    let of = |c: char| match c {
+        '&' | '\r' => 5,
+        '<' | '>' => 4,
+        '"' => 6,
+        _ => c.len_utf8(),
+    };
+    text.chars().map(of).sum()
+}
+
+/// How long the markup of one entry of a map is in a request, bytes: XenCenter and Xen Orchestra write white space or
+/// none, `string` or none, so the longer form counts.
+pub const ENTRY_MARKUP_BYTES: usize = 96;
 
 #[cfg(test)]
 mod tests {

@@ -60,6 +60,14 @@ pub enum Error {
         /// What is wrong with it.
         cause: DecodeError,
     },
+    /// A result of the right type that makes no sense.
+    #[error("{method}: XAPI answered with something else than {wanted}")]
+    Odd {
+        /// The call.
+        method: &'static str,
+        /// What would have been right.
+        wanted: &'static str,
+    },
     /// A call that cannot be written down.
     #[error("{method}: {cause}")]
     Request {
@@ -83,6 +91,22 @@ impl Error {
     #[must_use]
     pub fn is_session_invalid(&self) -> bool {
         matches!(self, Error::Failure { failure, .. } if failure.concerns_session())
+    }
+
+    /// Whether there is an entry of that key in the map already.
+    #[must_use]
+    pub fn is_duplicate_key(&self) -> bool {
+        self.has_code("MAP_DUPLICATE_KEY")
+    }
+
+    /// Whether no object has the uuid asked for.
+    #[must_use]
+    pub fn is_uuid_invalid(&self) -> bool {
+        self.has_code("UUID_INVALID")
+    }
+
+    fn has_code(&self, code: &str) -> bool {
+        matches!(self, Error::Failure { failure, .. } if failure.code == code)
     }
 
     /// Whether the object asked for does not exist any more.

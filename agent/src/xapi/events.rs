@@ -30,7 +30,7 @@ pub struct Batch {
 }
 
 /// What a reply says about one object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Event {
     /// About a VM.
     Vm(VmRef, Seen<Vm>),
@@ -39,12 +39,14 @@ pub enum Event {
 }
 
 /// What is known of an object.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Seen<T> {
     /// Its record.
     Record(T),
     /// It exists or did lately, but its record did not come along: ask for it.
     Unknown,
+    /// Its record came along and makes no sense.
+    Unusable(DecodeError),
     /// It does not exist any more.
     Gone,
 }
@@ -60,7 +62,7 @@ pub struct State {
 
 /// Puts what is known of one object into its table; `None` if the table said so already.
 ///
-/// [`Seen::Unknown`] changes nothing: ask for the record first.
+/// [`Seen::Unknown`] changes nothing: ask for the record first. Neither does [`Seen::Unusable`].
 pub fn put<K: Ord, T: PartialEq>(table: &mut BTreeMap<K, T>, key: K, seen: Seen<T>) -> Option<Put> {
     match seen {
         Seen::Record(record) => {
@@ -70,7 +72,7 @@ pub fn put<K: Ord, T: PartialEq>(table: &mut BTreeMap<K, T>, key: K, seen: Seen<
             table.insert(key, record);
             Some(Put::Changed)
         }
-        Seen::Unknown => None,
+        Seen::Unknown | Seen::Unusable(_) => None,
         Seen::Gone => table.remove(&key).map(|_| Put::Removed),
     }
 }
@@ -140,20 +142,20 @@ fn event_from(value: Value) -> Result<Option<Event>, DecodeError> {
     let snapshot = members.remove("snapshot");
     if class.eq_ignore_ascii_case("vm") {
         let reference = VmRef::new(&reference).ok_or_else(|| unusable("ref"))?;
-        return Ok(Some(Event::Vm(reference, seen(&operation, snapshot)?)));
+        return Ok(Some(Event::Vm(reference, seen(&operation, snapshot))));
     }
     if class.eq_ignore_ascii_case("vm_guest_metrics") {
         let reference = VmGuestMetricsRef::new(&reference).ok_or_else(|| unusable("ref"))?;
-        return Ok(Some(Event::GuestMetrics(reference, seen(&operation, snapshot)?)));
+        return Ok(Some(Event::GuestMetrics(reference, seen(&operation, snapshot))));
     }
     Ok(None)
 }
 
 /// A snapshot that is missing, or empty as XAPI's void is, says no more than that something happened.
-fn seen<T: Record>(operation: &str, snapshot: Option<Value>) -> Result<Seen<T>, DecodeError> {
+fn seen<T: Record>(operation: &str, snapshot: Option<Value>) -> Seen<T> {
     match (operation, snapshot) {
-        ("del", _) => Ok(Seen::Gone),
-        (_, Some(record @ Value::Struct(_))) => Ok(Seen::Record(T::from_value(record)?)),
-        _ => Ok(Seen::Unknown),
+        ("del", _) => Seen::Gone,
+        (_, Some(record @ Value::Struct(_))) => T::from_value(record).map_or_else(Seen::Unusable, Seen::Record),
+        _ => Seen::Unknown,
     }
 }

@@ -6,19 +6,20 @@
 //! XAPI answers with every object at once. (A token may be ahead of XAPI after its database was restored or another
 //! host became coordinator, and then yields nothing for long.)
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::backoff::Backoff;
-use super::envelope::Reply;
 use super::error::Error;
 use super::events::{Batch, CLASSES, Event, Put, Seen, State, put};
 use super::outage::Outage;
-use super::records::{HostRef, HostUuid, Record, VmGuestMetricsRef, VmRef};
+use super::records::{HostRef, HostUuid, PoolRef, Raw, Record, VmGuestMetricsRef, VmRef};
 use super::session::Session;
 use super::value::Value;
+use crate::quote::quoted;
 
 /// How long XAPI is asked to wait for events. Calls of a pool member wait inside a connection to the coordinator, so
 /// this is also how long a dead one may go unnoticed.
@@ -61,8 +62,8 @@ pub struct Follower {
     host_uuid: HostUuid,
     /// Kept through broken connections; dropped when XAPI does not know it any more.
     session: Option<Session>,
-    /// Our host, looked up at each start-over; also the sign that a start-over got that far.
-    host: Option<HostRef>,
+    /// Our host and its pool, looked up at each start-over; also the sign that a start-over got that far.
+    place: Option<Place>,
     /// Where the events go on; empty when everything starts over.
     token: String,
     /// What the session's count of losses was when `token` was given.
@@ -73,6 +74,17 @@ pub struct Follower {
     /// Nothing is asked before.
     not_before: Instant,
     recounted: Option<Instant>,
+    /// Objects whose unusable records were mentioned.
+    unusable: BTreeSet<String>,
+}
+
+/// Where a host belongs.
+#[derive(Clone, Debug)]
+struct Place {
+    host: HostRef,
+    pool: PoolRef,
+    /// Whether the host is the pool's coordinator.
+    coordinator: bool,
 }
 
 impl Follower {
@@ -83,7 +95,7 @@ impl Follower {
             socket: socket.to_owned(),
             host_uuid,
             session: None,
-            host: None,
+            place: None,
             token: String::new(),
             losses: 0,
             state: State::default(),
@@ -91,6 +103,7 @@ impl Follower {
             outage: Outage::default(),
             not_before: Instant::now(),
             recounted: None,
+            unusable: BTreeSet::new(),
         }
     }
 
@@ -103,7 +116,20 @@ impl Follower {
     /// This host's reference; known whenever [`Follower::next`] has just returned.
     #[must_use]
     pub fn host(&self) -> Option<&HostRef> {
-        self.host.as_ref()
+        self.place.as_ref().map(|place| &place.host)
+    }
+
+    /// The pool that this host belongs to; known like [`Follower::host`].
+    #[must_use]
+    pub fn pool(&self) -> Option<&PoolRef> {
+        self.place.as_ref().map(|place| &place.pool)
+    }
+
+    /// Whether this host is the coordinator of its pool. When another one becomes it, XAPI restarts on both, and
+    /// everything starts over.
+    #[must_use]
+    pub fn is_coordinator(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.coordinator)
     }
 
     /// Waits until the state is another. Failures are logged and retried for ever, with growing pauses.
@@ -137,7 +163,7 @@ impl Follower {
         if error.is_session_invalid() {
             self.session = None;
         }
-        self.host = None;
+        self.place = None;
         self.token.clear();
         let pause = self.backoff.failed();
         self.not_before = Instant::now() + pause;
@@ -145,13 +171,16 @@ impl Follower {
     }
 
     async fn step(&mut self) -> Result<Option<Update>, Error> {
-        let host_known = self.host.is_some();
+        let place_known = self.place.is_some();
         let session = match &mut self.session {
             Some(session) => session,
             none => none.insert(Session::login(&self.socket).await?),
         };
-        if !host_known {
-            self.host = Some(own_host(session, &self.socket, &self.host_uuid).await?);
+        if !place_known {
+            let host = own_host(session, &self.socket, &self.host_uuid).await?;
+            let pool: PoolRef = session.call("pool.get_all", &[]).await?;
+            let master: String = session.call("pool.get_master", &[Value::from(&pool)]).await?;
+            self.place = Some(Place { coordinator: master == host.as_str(), host, pool });
         }
         if self.token.is_empty() || session.losses() != self.losses {
             self.token.clear();
@@ -161,6 +190,7 @@ impl Follower {
         let asked = Instant::now();
         let batch = poll(session, &self.token).await?;
         let events = complete(session, batch.events).await?;
+        mention_unusable(&mut self.unusable, &events);
         if session.losses() != self.losses {
             // Records were fetched from another XAPI than the events.
             return Err(Error::Restarted { method: "event.from" });
@@ -231,11 +261,27 @@ async fn complete(session: &mut Session, mut events: Vec<Event>) -> Result<Vec<E
     Ok(events)
 }
 
-async fn fetch<T: Record + Reply>(session: &mut Session, reference: Value) -> Result<Seen<T>, Error> {
-    match session.call(T::GET_RECORD, &[reference]).await {
-        Ok(record) => Ok(Seen::Record(record)),
+async fn fetch<T: Record + Send>(session: &mut Session, reference: Value) -> Result<Seen<T>, Error> {
+    match session.call::<Raw<T>>(T::GET_RECORD, &[reference]).await {
+        Ok(raw) => Ok(raw.parse().map_or_else(Seen::Unusable, Seen::Record)),
         Err(error) if error.is_handle_invalid() => Ok(Seen::Gone),
         Err(error) => Err(error),
+    }
+}
+
+/// One record that makes no sense must not keep all others from being seen.
+fn mention_unusable(mentioned: &mut BTreeSet<String>, events: &[Event]) {
+    /// More than a pool has objects that could be in such a state.
+    const REMEMBERED: usize = 10_000;
+    for event in events {
+        let (reference, error) = match event {
+            Event::Vm(reference, Seen::Unusable(error)) => (reference.as_str(), error),
+            Event::GuestMetrics(reference, Seen::Unusable(error)) => (reference.as_str(), error),
+            Event::Vm(..) | Event::GuestMetrics(..) => continue,
+        };
+        if mentioned.len() < REMEMBERED && mentioned.insert(reference.to_owned()) {
+            tracing::warn!(reference = %quoted(reference), %error, "an object of XAPI is passed over");
+        }
     }
 }
 

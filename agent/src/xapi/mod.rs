@@ -9,22 +9,29 @@
 //! | [`envelope`] | XAPI's `Status`/`Value`/`ErrorDescription` around every result |
 //! | [`transport`] | HTTP over the unix socket, one connection kept alive, time limits |
 //! | [`session`] | login, logout, calls on behalf of a session |
+//! | [`client`] | one session for many tasks, some calls at a time |
+//! | [`other_config`], [`messages`], [`secrets`] | the calls that change something |
 //! | [`records`] | references and records |
 //! | [`events`] | one `event.from` reply, and the state that replies add up to |
 //! | [`follow`] | keeping that state current whatever happens to XAPI |
 
 pub mod backoff;
 mod bounded;
+pub mod client;
 mod counted;
 pub mod decode;
+pub mod digest;
 pub mod encode;
 pub mod envelope;
 mod error;
 pub mod events;
 pub mod follow;
+pub mod messages;
+pub mod other_config;
 mod outage;
 mod patient;
 pub mod records;
+pub mod secrets;
 pub mod session;
 mod tokens;
 pub mod transport;
@@ -33,10 +40,14 @@ pub mod value;
 #[cfg(test)]
 pub(crate) mod script;
 
+pub use client::Client;
+pub use digest::Digest;
 pub use error::{Error, Failure};
 pub use events::State;
 pub use follow::{Change, Follower, Update};
-pub use records::{HostRef, HostUuid, PowerState, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef, VmUuid};
+pub use records::{
+    HostRef, HostUuid, Pool, PoolRef, PowerState, Views, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef, VmUuid,
+};
 pub use session::Session;
 pub use value::Value;
 

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 
 use tokio::io::AsyncBufRead;
 
 use super::decode::{DecodeError, Decoder, Keep};
+use super::digest::Digest;
+use super::encode;
 use super::envelope::Reply;
 use super::value::Value;
 
@@ -50,6 +53,10 @@ reference!(
 reference!(
     /// Refers to a host of the pool.
     HostRef
+);
+reference!(
+    /// Refers to the pool.
+    PoolRef
 );
 
 /// `NULL` alone is how XenServer 6 wrote it.
@@ -95,7 +102,8 @@ uuid!(
     HostUuid
 );
 
-fn is_uuid(text: &str) -> bool {
+/// 8-4-4-4-12 hexadecimal digits.
+pub(super) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',
@@ -151,9 +159,37 @@ pub struct Vm {
     pub is_a_snapshot: bool,
     /// Of `other_config`, the keys that begin with [`OTHER_CONFIG_PREFIX`].
     pub other_config: BTreeMap<String, String>,
+    /// Of `other_config`, which texts stand at the keys of [`Views`].
+    pub views: Views,
+    /// How long the rest of `other_config` is in a request, bytes.
+    pub other_config_bytes: usize,
 }
 
-/// The keys of `other_config` that are kept begin so; the rest of the map may be hundreds of KiB.
+/// The documents in a VM's `other_config` that tell clients of its containers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Views {
+    /// `docker_ps`.
+    pub ps: Option<Digest>,
+    /// `docker_info`.
+    pub info: Option<Digest>,
+    /// `docker_version`.
+    pub version: Option<Digest>,
+}
+
+impl Views {
+    /// The place of the document at `key` of `other_config`; none for other keys.
+    #[must_use]
+    pub fn at(&mut self, key: &str) -> Option<&mut Option<Digest>> {
+        match key {
+            "docker_ps" => Some(&mut self.ps),
+            "docker_info" => Some(&mut self.info),
+            "docker_version" => Some(&mut self.version),
+            _ => None,
+        }
+    }
+}
+
+/// The keys of `other_config` whose values are kept begin so; the rest of the map may be hundreds of KiB.
 pub const OTHER_CONFIG_PREFIX: &str = "xscontainer-";
 
 /// What a guest's tools report.
@@ -193,6 +229,7 @@ impl Record for Vm {
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
         let mut fields = Fields::new("VM", value)?;
+        let OtherConfig { other_config, views, other_config_bytes } = fields.other_config()?;
         Ok(Self {
             uuid: fields.parsed("uuid", VmUuid::parse)?,
             name_label: fields.text("name_label")?,
@@ -203,8 +240,42 @@ impl Record for Vm {
             // Absent from hosts that had no such VMs in this class.
             is_a_template: fields.flag("is_a_template")?.unwrap_or(false),
             is_a_snapshot: fields.flag("is_a_snapshot")?.unwrap_or(false),
-            other_config: fields.text_map("other_config")?,
+            other_config,
+            views,
+            other_config_bytes,
         })
+    }
+}
+
+/// The pool that the host belongs to; a host alone is one too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// Its coordinator.
+    pub master: Option<HostRef>,
+    /// Of `other_config`, the keys that begin with [`OTHER_CONFIG_PREFIX`].
+    pub other_config: BTreeMap<String, String>,
+}
+
+impl Record for Pool {
+    const FIELDS: Keep = Keep::Members(&[("master", Keep::All), ("other_config", Keep::Prefixed(OTHER_CONFIG_PREFIX))]);
+    const GET_RECORD: &'static str = "pool.get_record";
+
+    fn from_value(value: Value) -> Result<Self, DecodeError> {
+        let mut fields = Fields::new("pool", value)?;
+        let master = HostRef::new(&fields.text("master")?);
+        Ok(Self { master, other_config: fields.other_config()?.other_config })
+    }
+}
+
+/// The pool's reference, which is the only one of its class.
+impl Reply for PoolRef {
+    async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
+        let only = match decoder.value(&Keep::All).await? {
+            Value::Array(elements) => elements.into_iter().next(),
+            _ => None,
+        };
+        let reference = only.as_ref().and_then(Value::as_text).and_then(PoolRef::new);
+        reference.ok_or_else(|| decoder.unexpected("the reference of the pool"))
     }
 }
 
@@ -218,16 +289,31 @@ impl Record for VmGuestMetrics {
     }
 }
 
-impl Reply for Vm {
-    async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
-        Self::from_value(decoder.value(&Self::FIELDS).await?)
+/// A record as it was read, not looked at yet: a reply with an unusable record is still a reply.
+pub struct Raw<T>(Value, PhantomData<T>);
+
+impl<T: Record> Raw<T> {
+    /// The record.
+    ///
+    /// # Errors
+    /// [`DecodeError::Record`]
+    pub fn parse(self) -> Result<T, DecodeError> {
+        T::from_value(self.0)
     }
 }
 
-impl Reply for VmGuestMetrics {
+impl<T: Record + Send> Reply for Raw<T> {
     async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
-        Self::from_value(decoder.value(&Self::FIELDS).await?)
+        Ok(Self(decoder.value(&T::FIELDS).await?, PhantomData))
     }
+}
+
+/// What is kept of an `other_config`.
+#[derive(Default)]
+struct OtherConfig {
+    other_config: BTreeMap<String, String>,
+    views: Views,
+    other_config_bytes: usize,
 }
 
 /// The members of a record, taken out one by one.
@@ -275,6 +361,34 @@ impl Fields {
         texts.collect()
     }
 
+    /// An `other_config` read with [`Keep::Prefixed`].
+    fn other_config(&mut self) -> Result<OtherConfig, DecodeError> {
+        let field = "other_config";
+        let Some(Value::Struct(members)) = self.members.remove(field) else {
+            return Err(self.unusable(field));
+        };
+        let mut found = OtherConfig::default();
+        for (key, value) in members {
+            let value_bytes = match value {
+                Value::Text(text) => {
+                    let bytes = encode::sent_bytes(&text);
+                    found.other_config.insert(key.clone(), text);
+                    bytes
+                }
+                Value::Reduced(reduced) => match found.views.at(&key) {
+                    Some(place) => {
+                        *place = Some(reduced.digest);
+                        continue;
+                    }
+                    None => reduced.sent_bytes,
+                },
+                _ => return Err(self.unusable(field)),
+            };
+            found.other_config_bytes += encode::sent_bytes(&key) + value_bytes + encode::ENTRY_MARKUP_BYTES;
+        }
+        Ok(found)
+    }
+
     fn unusable(&self, field: &'static str) -> DecodeError {
         DecodeError::Record { class: self.class, field }
     }
@@ -304,9 +418,13 @@ mod tests {
         })
     }
 
+    fn parse<T: Record + Send>(inside: &str) -> Result<T, DecodeError> {
+        read::<Raw<T>>(inside)?.parse()
+    }
+
     #[test]
     fn a_vm_has_the_fields_used_and_of_other_config_our_keys() {
-        let vm: Vm = read(&vm_record(7, &[("name_label", " a&lt;b ")])).unwrap();
+        let vm: Vm = parse(&vm_record(7, &[("name_label", " a&lt;b ")])).unwrap();
         assert_eq!(
             vm,
             Vm {
@@ -319,14 +437,28 @@ mod tests {
                 is_a_template: false,
                 is_a_snapshot: false,
                 other_config: BTreeMap::from([("xscontainer-monitor".into(), "True".into())]),
+                views: Views { ps: Some(Digest::of("<docker_ps/>")), info: None, version: None },
+                other_config_bytes: "xscontainer-monitorTrue".len()
+                    + "mac_seed1".len()
+                    + 2 * encode::ENTRY_MARKUP_BYTES,
             }
         );
     }
 
     #[test]
+    fn other_entries_are_counted_as_they_are_sent() {
+        let bytes = |config: &str| parse::<Vm>(&vm_record(1, &[("other_config", config)])).unwrap().other_config_bytes;
+        let entry = |text: &str| format!("<struct><member><name>k</name><value>{text}</value></member></struct>");
+        let empty = bytes(&entry(""));
+        // `"` is longer in a request than in XAPI's reply.
+        assert_eq!(bytes(&entry("&lt;\"&amp;é")) - empty, "&lt;&quot;&amp;é".len());
+        assert_eq!(bytes("<struct/>"), 0);
+    }
+
+    #[test]
     fn null_references_are_none_however_written() {
         for null in ["OpaqueRef:NULL", "NULL", ""] {
-            let vm: Vm = read(&vm_record(1, &[("resident_on", null), ("guest_metrics", null)])).unwrap();
+            let vm: Vm = parse(&vm_record(1, &[("resident_on", null), ("guest_metrics", null)])).unwrap();
             assert_eq!((vm.resident_on, vm.guest_metrics), (None, None), "{null}");
         }
     }
@@ -340,7 +472,7 @@ mod tests {
             ("Suspended", PowerState::Suspended),
             ("Sleepwalking", PowerState::Unknown),
         ] {
-            let vm: Vm = read(&vm_record(1, &[("power_state", text)])).unwrap();
+            let vm: Vm = parse(&vm_record(1, &[("power_state", text)])).unwrap();
             assert_eq!(vm.power_state, state);
         }
     }
@@ -358,16 +490,16 @@ mod tests {
             ("is_a_snapshot", "1"),
             ("other_config", "x"),
         ] {
-            let error = read::<Vm>(&vm_record(1, &[(field, value)])).unwrap_err();
+            let error = parse::<Vm>(&vm_record(1, &[(field, value)])).unwrap_err();
             assert_eq!(error.to_string(), format!("a record of class VM has no usable field {field}"));
         }
     }
 
     #[test]
     fn guest_metrics_have_their_addresses() {
-        let metrics: VmGuestMetrics = read(&metrics_record("10.1.2.3")).unwrap();
+        let metrics: VmGuestMetrics = parse(&metrics_record("10.1.2.3")).unwrap();
         assert_eq!(metrics.networks["0/ipv4/0"], "10.1.2.3");
-        assert!(read::<VmGuestMetrics>("<struct/>").is_err());
+        assert!(parse::<VmGuestMetrics>("<struct/>").is_err());
     }
 
     #[test]

@@ -89,6 +89,8 @@ impl Server {
                     success(&format!("OpaqueRef:session-{sessions}"))
                 }
                 "host.get_by_uuid" => success("OpaqueRef:here"),
+                "pool.get_all" => success("<array><data><value>OpaqueRef:pool</value></data></array>"),
+                "pool.get_master" => success("OpaqueRef:here"),
                 "session.logout" => success(""),
                 "event.from" => events.pop_front().unwrap_or(Answer::Hang),
                 other => panic!("unexpected call of {other}"),
@@ -293,10 +295,10 @@ pub(crate) fn batch(token: &str, events: &[String]) -> Answer {
     success(&batch_value(token, events))
 }
 
-/// A VM and its guest metrics as new.
+/// A VM and its guest metrics as new. Its address is one that nobody connects to.
 pub(crate) fn added(number: u32) -> [String; 2] {
     [
         event("vm", "add", &format!("OpaqueRef:vm-{number}"), &vm_record(number, &[])),
-        event("vm_guest_metrics", "add", &format!("OpaqueRef:metrics-{number}"), &metrics_record("10.0.0.1")),
+        event("vm_guest_metrics", "add", &format!("OpaqueRef:metrics-{number}"), &metrics_record("127.0.0.1")),
     ]
 }

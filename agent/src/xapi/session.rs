@@ -17,8 +17,22 @@ pub const ORIGINATOR: &str = "xscontainer";
 pub const LOGOUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The reference of a session. Whoever has it can do everything, so it cannot be printed.
-#[derive(Clone)]
-struct SessionRef(Value);
+#[derive(Clone, PartialEq)]
+pub(super) struct SessionRef(Value);
+
+impl SessionRef {
+    /// Logs in. XAPI checks no credentials of local clients (xen-api ocaml/xapi/xapi_session.ml).
+    pub(super) async fn login(connection: &mut Connection) -> Result<Self, Error> {
+        let params = ["root", "", "1.0", ORIGINATOR].map(Value::from);
+        let reference: String = connection.call(call("session.login_with_password", &params)).await?;
+        Ok(Self(Value::from(reference)))
+    }
+
+    /// The parameters of a call in this session.
+    pub(super) fn before(&self, params: &[Value]) -> Vec<Value> {
+        std::iter::once(&self.0).chain(params).cloned().collect()
+    }
+}
 
 impl fmt::Debug for SessionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,15 +55,14 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Logs in at `socket`. XAPI checks no credentials of local clients (xen-api ocaml/xapi/xapi_session.ml).
+    /// Logs in at `socket`.
     ///
     /// # Errors
     /// [`Error`]
     pub async fn login(socket: &Path) -> Result<Self, Error> {
         let mut connection = Connection::new(socket);
-        let params = ["root", "", "1.0", ORIGINATOR].map(Value::from);
-        let reference: String = connection.call(call("session.login_with_password", &params)).await?;
-        Ok(Self { connection, reference: SessionRef(Value::from(reference)) })
+        let reference = SessionRef::login(&mut connection).await?;
+        Ok(Self { connection, reference })
     }
 
     /// Calls `method` in this session; `params` are those after the session's reference.
@@ -57,7 +70,7 @@ impl Session {
     /// # Errors
     /// [`Error`]; a result that is not of the type asked for is an `Error::Reply`.
     pub async fn call<T: Reply>(&mut self, method: &'static str, params: &[Value]) -> Result<T, Error> {
-        let params = self.with_reference(params);
+        let params = self.reference.before(params);
         self.connection.call(call(method, &params)).await
     }
 
@@ -71,7 +84,7 @@ impl Session {
         params: &[Value],
         wait: Duration,
     ) -> Result<T, Error> {
-        let params = self.with_reference(params);
+        let params = self.reference.before(params);
         let answer_limit = wait + WAIT_MARGIN;
         self.connection.call(Call { method, params: &params, answer_limit, if_stale: IfStale::Fail }).await
     }
@@ -93,10 +106,6 @@ impl Session {
             step: "the answer",
             limit: LOGOUT_LIMIT,
         }))
-    }
-
-    fn with_reference(&self, params: &[Value]) -> Vec<Value> {
-        std::iter::once(&self.reference.0).chain(params).cloned().collect()
     }
 }
 

@@ -57,8 +57,10 @@ pub struct Call<'a> {
 /// What to do when the server closed a kept connection before it answered anything on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfStale {
-    /// Send the call once more, on a new connection.
+    /// Send the call once more, on a new connection: being done twice does no harm.
     Resend,
+    /// Send the call on a new connection unless it was sent already.
+    Reconnect,
     /// Report it: what the call says is true only if the server is still the same.
     Fail,
 }

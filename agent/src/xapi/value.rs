@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::digest::Reduced;
+
 /// One XML-RPC value.
 ///
 /// XAPI sends its integers as untyped decimal strings, so they arrive as [`Value::Text`]; dates and base64 are kept
@@ -16,6 +18,10 @@ pub enum Value {
     Bool(bool),
     /// `<double>`.
     Double(f64),
+    /// `<dateTime.iso8601>`, to be sent; dates that come are texts.
+    Date(String),
+    /// A text that was not kept.
+    Reduced(Reduced),
     /// `<nil/>`.
     Nil,
     /// `<array>`.

@@ -47,7 +47,7 @@ async fn the_first_update_is_the_whole_pool() {
     let mut follower = follower(&server);
     assert_eq!(next(&mut follower).await, Update::Snapshot);
     assert_eq!(numbers(follower.state()), [1, 2]);
-    assert_eq!(follower.state().guest_metrics[&metrics(1)].networks["0/ip"], "10.0.0.1");
+    assert_eq!(follower.state().guest_metrics[&metrics(1)].networks["0/ip"], "127.0.0.1");
     assert_eq!(follower.host().unwrap().as_str(), "OpaqueRef:here");
     let other_config = &follower.state().vms[&vm(1)].other_config;
     assert_eq!(other_config.keys().collect::<Vec<_>>(), ["xscontainer-monitor"]);
@@ -67,11 +67,34 @@ async fn the_calls_are_those_that_xapi_knows_on_one_connection() {
         [
             (0, "session.login_with_password", "root  1.0 xscontainer".to_owned()),
             (0, "host.get_by_uuid", "OpaqueRef:session-1 0a1b2c3d-1111-2222-3333-444455556666".to_owned()),
+            (0, "pool.get_all", "OpaqueRef:session-1".to_owned()),
+            (0, "pool.get_master", "OpaqueRef:session-1 OpaqueRef:pool".to_owned()),
             (0, "event.from", "OpaqueRef:session-1 vm vm_guest_metrics  30.0".to_owned()),
             (0, "event.from", "OpaqueRef:session-1 vm vm_guest_metrics 1,0 30.0".to_owned()),
             (0, "session.logout", "OpaqueRef:session-1".to_owned()),
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_makes_no_sense_is_passed_over_and_the_others_count() {
+    let events = [&[event("vm", "add", "OpaqueRef:vm-9", &vm_record(9, &[("uuid", "x")]))], &added(2)[..]].concat();
+    let server = Server::xapi(vec![batch("1,0", &events)], NOTHING_ELSE);
+    let mut follower = follower(&server);
+    assert_eq!(next(&mut follower).await, Update::Snapshot);
+    assert_eq!(numbers(follower.state()), [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_coordinator_is_the_pools_master() {
+    for (master, expected) in [("OpaqueRef:here", true), ("OpaqueRef:there", false)] {
+        let server = Server::xapi(vec![first_snapshot()], move |request| {
+            (request.method == "pool.get_master").then(|| success(master))
+        });
+        let mut follower = follower(&server);
+        next(&mut follower).await;
+        assert_eq!(follower.is_coordinator(), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,7 +191,6 @@ fn accidents() -> Vec<(&'static str, Answer)> {
         ("an empty body", Answer::Body(String::new())),
         ("another result", success("OpaqueRef:1")),
         ("no token", success(&record(&[("events", "<array><data/></array>")]))),
-        ("a record without fields", batch("2,0", &[event("vm", "mod", "OpaqueRef:vm-1", "<struct/>")])),
         ("a null reference", batch("2,0", &[event("vm", "del", "OpaqueRef:NULL", "")])),
         ("fault", Answer::Body("<methodResponse><fault><value><struct/></value></fault></methodResponse>".into())),
         ("session lost while waiting", after_a_while(failure(&["SESSION_INVALID", "OpaqueRef:session-1"]))),

@@ -1,0 +1,256 @@
+//! SSH into a guest, by the pool's key, to the socket of its engine.
+//!
+//! Knows SSH servers old and new; must not know what is said over the streams.
+
+mod algorithms;
+mod helper;
+pub mod keys;
+
+use std::fmt;
+use std::net::{IpAddr, Shutdown};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::client::{self, AuthResult, DisconnectReason, Handle, Handler};
+use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use keys::{HostKey, PrivateKey, UserName};
+
+use super::unreachable::Unreachable;
+use super::{BoxedStream, KEEP_ALIVE_AFTER, Way, probe};
+use crate::quote::quoted;
+use helper::Door;
+
+/// Where SSH servers listen.
+pub const PORT: u16 = 22;
+
+/// How long key exchange and login may take together.
+const LOGIN_LIMIT: Duration = Duration::from_secs(12);
+
+/// How long the server may take to open a stream.
+const OPEN_LIMIT: Duration = Duration::from_secs(10);
+
+/// Bytes on their way in one stream; more is left in the guest.
+const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Who to be in the guest, and how the guest is known.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The account.
+    pub user: UserName,
+    /// The key that it accepts.
+    pub key: Arc<PrivateKey>,
+    /// The server's key, if it was seen before.
+    pub known: Option<HostKey>,
+}
+
+/// A login. Dropping it closes the connection.
+pub struct Connection {
+    handle: Handle<Guard>,
+    address: IpAddr,
+    user: UserName,
+    host_key: HostKey,
+    /// What streams went through last.
+    door: Mutex<Option<Door>>,
+    ended: watch::Receiver<Option<String>>,
+    _socket: Hangup,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("address", &self.address).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Logs in at the first of `candidates` that answers.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub async fn open(candidates: &[IpAddr], login: &Login) -> Result<Self, Unreachable> {
+        let (address, stream) =
+            probe::connect(candidates, PORT).await.map_err(|tried| Unreachable::NoAnswer { port: PORT, tried })?;
+        timeout(LOGIN_LIMIT, Self::log_in(address, stream, login)).await.unwrap_or(Err(Unreachable::Slow {
+            address,
+            step: "logging in",
+            limit: LOGIN_LIMIT,
+        }))
+    }
+
+    async fn log_in(address: IpAddr, stream: TcpStream, login: &Login) -> Result<Self, Unreachable> {
+        let (stream, socket) = Hangup::new(stream).map_err(|error| lost(address, &error))?;
+        let shown = Arc::new(Mutex::new(None));
+        let (end, ended) = watch::channel(None);
+        let guard = Guard { known: login.known.clone(), shown: Arc::clone(&shown), end };
+        let connected = client::connect_stream(algorithms::configuration(login.known.as_ref()), stream, guard).await;
+        let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (mut handle, host_key) = match (connected, shown, &login.known) {
+            (Ok(handle), Some(shown), _) => (handle, shown),
+            (Err(_), Some(shown), Some(known)) if shown != *known => {
+                let (known, shown) = (known.fingerprint(), shown.fingerprint());
+                return Err(Unreachable::HostKeyChanged { address, known, shown });
+            }
+            (Err(error), ..) => return Err(not_connected(address, &error)),
+            (Ok(_), None, _) => return Err(lost(address, &"it showed no host key")),
+        };
+        authenticate(&mut handle, address, login).await?;
+        let user = login.user.clone();
+        Ok(Self { handle, address, user, host_key, door: Mutex::new(None), ended, _socket: socket })
+    }
+
+    /// Where the server was found.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// The key that the server showed.
+    #[must_use]
+    pub fn host_key(&self) -> &HostKey {
+        &self.host_key
+    }
+
+    /// How streams are opened at present.
+    #[must_use]
+    pub fn way(&self) -> Way {
+        self.door().map_or(Way("SSH"), Door::way)
+    }
+
+    /// A new stream to the engine's socket: through the door of the last one, else through the first that opens.
+    ///
+    /// # Errors
+    /// [`Unreachable`]
+    pub async fn stream(&self) -> Result<BoxedStream, Unreachable> {
+        let address = self.address;
+        timeout(OPEN_LIMIT, self.find_door()).await.unwrap_or(Err(Unreachable::Slow {
+            address,
+            step: "opening a stream to the engine",
+            limit: OPEN_LIMIT,
+        }))
+    }
+
+    async fn find_door(&self) -> Result<BoxedStream, Unreachable> {
+        if let Some(stream) = match self.door() {
+            Some(door) => self.through(door).await?,
+            None => None,
+        } {
+            return Ok(stream);
+        }
+        for door in helper::FORWARDED {
+            if let Some(stream) = self.through(door).await? {
+                return Ok(stream);
+            }
+        }
+        // The same refusal means no such socket, no right to it, or no forwarding at all.
+        let survey = helper::survey(&self.handle).await.map_err(|error| lost(self.address, &error))?;
+        let door = survey.door(self.address, &self.user)?;
+        match self.through(door).await? {
+            Some(stream) => Ok(stream),
+            None => Err(Unreachable::NoForwarding { address: self.address }),
+        }
+    }
+
+    /// A stream through a door; `None` if it is closed.
+    async fn through(&self, door: Door) -> Result<Option<BoxedStream>, Unreachable> {
+        let stream = door.open(&self.handle).await.map_err(|error| lost(self.address, &error))?;
+        let opened = stream.is_some().then_some(door);
+        *self.door.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+        Ok(stream)
+    }
+
+    fn door(&self) -> Option<Door> {
+        *self.door.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the connection is dead.
+    pub async fn closed(&self) -> Unreachable {
+        let mut ended = self.ended.clone();
+        // Also when the sender is gone: then so is the task that served the connection.
+        let _ = ended.wait_for(Option::is_some).await;
+        let cause = ended.borrow().clone().unwrap_or_else(|| "it was closed".to_owned());
+        lost(self.address, &cause)
+    }
+}
+
+fn lost(address: IpAddr, cause: &dyn fmt::Display) -> Unreachable {
+    Unreachable::Lost { address, cause: quoted(&cause.to_string()).to_string() }
+}
+
+/// Why there is no connection to log in on.
+fn not_connected(address: IpAddr, error: &russh::Error) -> Unreachable {
+    let cause = quoted(&error.to_string()).to_string();
+    match error {
+        russh::Error::NoCommonAlgo { .. } => Unreachable::NoCommonAlgorithm { address, cause },
+        russh::Error::IO(_) | russh::Error::ConnectionTimeout | russh::Error::KeepaliveTimeout => {
+            Unreachable::Lost { address, cause }
+        }
+        _ => Unreachable::NotSsh { address, cause },
+    }
+}
+
+/// Tries the signature algorithms that the server names, and those of servers that name none: before OpenSSH 7.2 there
+/// was only ssh-rsa, and some end the connection at the first other one.
+async fn authenticate(handle: &mut Handle<Guard>, address: IpAddr, login: &Login) -> Result<(), Unreachable> {
+    let named = handle.best_supported_rsa_hash().await.map_err(|error| lost(address, &error))?;
+    for hash in algorithms::signatures(named) {
+        let key = PrivateKeyWithHashAlg::new(login.key.inner(), hash);
+        let result = handle.authenticate_publickey(login.user.as_str(), key).await;
+        match result.map_err(|error| lost(address, &error))? {
+            AuthResult::Success => return Ok(()),
+            AuthResult::Failure { .. } => {}
+        }
+    }
+    Err(Unreachable::LoginRefused { address, user: login.user.as_str().to_owned() })
+}
+
+/// Watches over what the server does. It may open nothing: the library refuses what is not accepted here.
+struct Guard {
+    known: Option<HostKey>,
+    shown: Arc<Mutex<Option<HostKey>>>,
+    end: watch::Sender<Option<String>>,
+}
+
+impl Handler for Guard {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let key = HostKey::of(&key.public_key());
+        let trusted = self.known.as_ref().is_none_or(|known| *known == key);
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+        Ok(trusted)
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+        let cause = match reason {
+            DisconnectReason::ReceivedDisconnect(said) => format!("the server ended it ({:?})", said.reason_code),
+            DisconnectReason::Error(russh::Error::KeepaliveTimeout) => {
+                format!("no sign of life for {} s", 2 * KEEP_ALIVE_AFTER.as_secs())
+            }
+            DisconnectReason::Error(error) => error.to_string(),
+        };
+        self.end.send_replace(Some(cause));
+        Ok(())
+    }
+}
+
+/// Closes a socket that somebody else reads and writes, when it is dropped.
+struct Hangup(std::net::TcpStream);
+
+impl Hangup {
+    fn new(stream: TcpStream) -> std::io::Result<(TcpStream, Self)> {
+        stream.set_nodelay(true)?;
+        let stream = stream.into_std()?;
+        let twin = stream.try_clone()?;
+        Ok((TcpStream::from_std(stream)?, Self(twin)))
+    }
+}
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        // An error means that it is closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,53 @@
+//! What a VM's task needs to know of the pool's state: a pure function. Must not know what the task does with it.
+
+use std::net::IpAddr;
+
+use crate::access::{BadSetting, Settings};
+use crate::guest::{self, Candidates, Claims, Route};
+use crate::xapi::{HostRef, PowerState, State, Views, Vm, VmRef};
+
+/// One VM at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// The way in that its keys describe.
+    pub settings: Result<Settings, BadSetting>,
+    /// Where it may be found.
+    pub candidates: Candidates,
+    /// The documents that XAPI has of it.
+    pub views: Views,
+    /// Bytes of `other_config` beside the documents, as sent.
+    pub other_config_bytes: usize,
+}
+
+impl Situation {
+    /// Of `vm`.
+    #[must_use]
+    pub fn of(vm: &Vm, state: &State, claims: &Claims<VmRef>, route: impl Fn(IpAddr) -> Route) -> Self {
+        let metrics = vm.guest_metrics.as_ref().and_then(|metrics| state.guest_metrics.get(metrics));
+        let host = vm.resident_on.as_ref().map(HostRef::as_str);
+        let candidates =
+            metrics.map(|metrics| guest::candidates(&metrics.networks, host, claims, route)).unwrap_or_default();
+        Self {
+            settings: Settings::read(&vm.other_config),
+            candidates,
+            views: vm.views,
+            other_config_bytes: vm.other_config_bytes,
+        }
+    }
+
+    /// Whether it is to be reached otherwise than in `before`.
+    #[must_use]
+    pub fn leads_elsewhere(&self, before: &Self) -> bool {
+        self.settings != before.settings || self.candidates != before.candidates
+    }
+}
+
+/// What the running VMs of the pool say that their addresses are.
+#[must_use]
+pub fn claims(state: &State) -> Claims<VmRef> {
+    let running = state.vms.iter().filter(|(_, vm)| vm.power_state == PowerState::Running && !vm.is_control_domain);
+    Claims::new(running.filter_map(|(reference, vm)| {
+        let metrics = state.guest_metrics.get(vm.guest_metrics.as_ref()?)?;
+        Some((reference.clone(), vm.resident_on.as_ref().map(HostRef::as_str), &metrics.networks))
+    }))
+}

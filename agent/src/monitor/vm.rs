@@ -1,0 +1,386 @@
+//! One VM's task: finds a way in, keeps the view in XAPI true while it lasts, and says why when it does not.
+//!
+//! Knows the order of things and their times; must not know how guests are reached, what engines say or what
+//! documents look like. It runs until it is dropped.
+//!
+//! ```text
+//!  ┌─► waiting for an address ─► connecting ─► synchronising ─► live ─┐
+//!  └───────────── backing off, with the reason ◄──────────────────────┘
+//! ```
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::agenda::{Agenda, Step};
+use super::board::{Board, Phase, Place};
+use super::notices::{Notices, Topic};
+use super::publish::{Kind, Publisher};
+use super::situation::Situation;
+use super::trouble::{Account, Trouble};
+use crate::access::{self, Mode, PoolKey, Settings};
+use crate::engine::{Engine, Events};
+use crate::guest::{self, Connection};
+use crate::view::{self, LeftOut, Room};
+use crate::xapi::backoff::Backoff;
+use crate::xapi::{self, Client, VmRef, VmUuid};
+
+/// A view that nobody could confirm for so long is taken away. A connection counts as lost after 10 s without an answer,
+/// so no view is ever more than 20 s older than the truth.
+pub const WIPED_AFTER: Duration = Duration::from_secs(10);
+
+/// After so long without a view, a message says why.
+pub const TOLD_AFTER: Duration = Duration::from_secs(120);
+
+/// How long it may take from the first packet to the login.
+pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// How long an engine may take to answer a ping: with [`super::agenda::PING_AFTER`] 10 s without an answer.
+pub const PING_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long XAPI may take for one of our writes before a fresher view is made.
+const WRITE_LIMIT: Duration = Duration::from_secs(15);
+
+/// The pause after XAPI did not do what was asked.
+const XAPI_PAUSE: Duration = Duration::from_secs(5);
+
+/// The least time from one attempt to the next, whatever a guest claims to have changed.
+const ATTEMPT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What all tasks share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// For calls of XAPI.
+    pub client: Client,
+    /// The key that guests trust.
+    pub pool_key: PoolKey,
+    /// Where tasks show what they do.
+    pub board: Board,
+}
+
+/// Why the containers are not seen any longer.
+enum End {
+    Trouble(Trouble),
+    /// The VM is to be reached otherwise from now on.
+    Elsewhere,
+}
+
+impl From<Trouble> for End {
+    fn from(trouble: Trouble) -> Self {
+        End::Trouble(trouble)
+    }
+}
+
+/// Keeps the view of one VM true, for ever.
+pub async fn watch_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Receiver<Situation>) -> Infallible {
+    let now = Instant::now();
+    let mut task = Task {
+        publisher: Publisher::new(shared.client.clone(), vm.clone()),
+        notices: Notices::new(shared.client.clone(), uuid.clone()),
+        place: shared.board.place(uuid),
+        shared,
+        vm,
+        situation,
+        wipe_at: Some(now + WIPED_AFTER),
+        tell_at: Some(now + TOLD_AFTER),
+        reason: None,
+        account: Account::default(),
+    };
+    let mut backoff = Backoff::default();
+    loop {
+        let begun = Instant::now();
+        let pause = match task.attempt(&mut backoff).await {
+            Ok(never) => match never {},
+            Err(End::Elsewhere) => Duration::ZERO,
+            Err(End::Trouble(trouble)) => {
+                let pause = backoff.failed();
+                task.account.failed(&trouble, pause);
+                task.reason = Some(trouble);
+                pause
+            }
+        };
+        task.unconfirmed();
+        task.place.enter(Phase::BackingOff);
+        task.pause(begun + ATTEMPT_INTERVAL, Instant::now() + pause).await;
+    }
+}
+
+struct Task {
+    shared: Shared,
+    vm: VmRef,
+    situation: watch::Receiver<Situation>,
+    place: Place,
+    publisher: Publisher,
+    notices: Notices,
+    /// When the view is taken away unless it is confirmed; none while it is, or when it is gone.
+    wipe_at: Option<Instant>,
+    /// When a message tells that there is no view; none while there is one, or when it was told.
+    tell_at: Option<Instant>,
+    /// Why the last attempt failed.
+    reason: Option<Trouble>,
+    account: Account,
+}
+
+impl Task {
+    /// Connects, and lives until that ends.
+    async fn attempt(&mut self, backoff: &mut Backoff) -> Result<Infallible, End> {
+        let situation = self.situation.borrow_and_update().clone();
+        let settings = situation.settings.clone().map_err(Trouble::Setting)?;
+        if situation.candidates.usable.is_empty() {
+            self.place.enter(Phase::WaitingForAddress);
+            return Err(Trouble::NoAddress(situation.candidates).into());
+        }
+
+        self.place.enter(Phase::Connecting);
+        // On the heap while they last: most tasks of a large pool may be waiting.
+        let connecting = connect(self.shared.clone(), situation.candidates.usable.clone(), settings.clone());
+        let connection = self
+            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(in_time(connecting)))
+            .await
+            .ok_or(End::Elsewhere)??;
+        self.remember_host_key(&settings, &connection).await?;
+
+        self.place.enter(Phase::Synchronising);
+        let opening = Box::pin(in_time(open(&connection)));
+        let moved = |now: &Situation| has_moved(now, &settings, &connection);
+        let (engine, events) = self.meanwhile(moved, opening).await.ok_or(End::Elsewhere)??;
+        backoff.works();
+        Box::pin(self.live(&settings, &connection, engine, events)).await
+    }
+
+    /// Keeps the key that an SSH server showed at first contact, before it is talked to any further.
+    async fn remember_host_key(&self, settings: &Settings, connection: &Connection) -> Result<(), Trouble> {
+        let Some(key) = connection.host_key().filter(|_| settings.host_key.is_none()) else { return Ok(()) };
+        let (address, fingerprint) = (connection.address(), key.fingerprint());
+        tracing::info!(%address, fingerprint, "host key remembered at first contact");
+        access::remember_host_key(&self.shared.client, &self.vm, key).await.map_err(Trouble::Xapi)
+    }
+
+    async fn live(
+        &mut self,
+        settings: &Settings,
+        connection: &Connection,
+        mut engine: Engine,
+        mut events: Events,
+    ) -> Result<Infallible, End> {
+        let mut agenda = Agenda::new();
+        loop {
+            let (step, at) = agenda.next();
+            let settles_at = self.publisher.settles_at();
+            tokio::select! {
+                lost = connection.closed() => return Err(Trouble::Guest(lost).into()),
+                event = events.next(), if agenda.reads_events() => {
+                    let event = event.map_err(Trouble::Engine)?;
+                    agenda.event(event.changes_containers(), event.changes_info());
+                }
+                () = news(&mut self.situation) => {
+                    if has_moved(&self.situation.borrow(), settings, connection) {
+                        return Err(End::Elsewhere);
+                    }
+                    self.heal(&mut agenda);
+                }
+                () = at_or_never(settles_at) => self.heal(&mut agenda),
+                () = sleep_until(at) => {
+                    agenda.begin(step);
+                    match step {
+                        Step::Ping => timeout(PING_LIMIT, engine.ping())
+                            .await
+                            .map_err(|_| Trouble::Slow { what: "a sign of life of the engine", limit: PING_LIMIT })?
+                            .map_err(Trouble::Engine)?,
+                        Step::Refresh { info } => {
+                            if !self.refresh(&mut engine, info).await? {
+                                agenda.postpone(XAPI_PAUSE);
+                            } else if self.is_first_look() {
+                                self.seen(settings, connection, &engine).await;
+                            }
+                        }
+                    }
+                    agenda.answered();
+                }
+            }
+        }
+    }
+
+    /// Makes XAPI show what the engine has now; false if XAPI does not let us.
+    async fn refresh(&mut self, engine: &mut Engine, info: bool) -> Result<bool, Trouble> {
+        let (documents, left_out) = self.look(engine, info).await?;
+        let told = self.situation.borrow().views;
+        let written = timeout(WRITE_LIMIT, self.publisher.publish(told, &documents)).await;
+        match &written {
+            Ok(Ok(wrote)) => tracing::debug!(wrote, "looked at the containers"),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot write the view"),
+            Err(_) => tracing::debug!(limit_s = WRITE_LIMIT.as_secs(), "writing the view takes too long"),
+        }
+        let notice = match left_out.is_nothing() {
+            true => self.notices.withdraw(Topic::LeftOut).await,
+            false => self.notices.raise(Topic::LeftOut, &left_out.to_string()).await,
+        };
+        log_unless_done(notice);
+        Ok(matches!(written, Ok(Ok(_))))
+    }
+
+    /// The documents as the engine has them now.
+    async fn look(&self, engine: &mut Engine, info: bool) -> Result<(Vec<(Kind, String)>, LeftOut), Trouble> {
+        let room = Room::beside(self.situation.borrow().other_config_bytes);
+        let ps = view::ps(&engine.containers().await?, room);
+        let mut documents = vec![(Kind::Ps, ps.document)];
+        if info {
+            documents.push((Kind::Info, view::info(&engine.info(view::INFO_FIELDS).await?)));
+            documents.push((Kind::Version, view::version(&engine.version(view::VERSION_FIELDS).await?)));
+        }
+        Ok((documents, ps.left_out))
+    }
+
+    fn is_first_look(&self) -> bool {
+        self.place.phase() != Phase::Live
+    }
+
+    /// Notes that the view is true from now on.
+    async fn seen(&mut self, settings: &Settings, connection: &Connection, engine: &Engine) {
+        (self.wipe_at, self.tell_at, self.reason) = (None, None, None);
+        self.place.enter(Phase::Live);
+        self.account.works(&connection.way().to_string(), &engine.identity().to_string());
+        log_unless_done(self.notices.withdraw(Topic::Unreachable).await);
+        let lax = settings.mode == Mode::Tls && settings.verify.is_none();
+        log_unless_done(match lax {
+            true => self.notices.raise(Topic::LaxCertificate, LAX_CERTIFICATE).await,
+            false => self.notices.withdraw(Topic::LaxCertificate).await,
+        });
+    }
+
+    /// Notes that nobody vouches for the view from now on.
+    fn unconfirmed(&mut self) {
+        if self.place.phase() == Phase::Live {
+            let now = Instant::now();
+            (self.wipe_at, self.tell_at) = (Some(now + WIPED_AFTER), Some(now + TOLD_AFTER));
+        }
+    }
+
+    /// Lets what somebody else changed be written again.
+    fn heal(&self, agenda: &mut Agenda) {
+        if self.publisher.is_overwritten(self.situation.borrow().views) {
+            tracing::debug!("the view was changed by somebody else; writing it again");
+            agenda.everything_is_due();
+        }
+    }
+
+    /// Waits until `latest`, or only until `earliest` if the VM is to be reached otherwise by then.
+    async fn pause(&mut self, earliest: Instant, latest: Instant) {
+        let begun = self.situation.borrow_and_update().clone();
+        let moved = |now: &Situation| now.leads_elsewhere(&begun);
+        if self.meanwhile(moved, sleep_until(latest.max(earliest))).await.is_none() {
+            tokio::select! {
+                () = sleep_until(earliest) => {}
+                never = self.see_to_view() => match never {},
+            }
+        }
+    }
+
+    /// Does `work`, and what is due for a view that nobody confirms; `None` if the VM has `moved` before the work is
+    /// done.
+    async fn meanwhile<T>(&mut self, moved: impl Fn(&Situation) -> bool, work: impl Future<Output = T>) -> Option<T> {
+        let mut situation = self.situation.clone();
+        let work = pin!(work);
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            never = self.see_to_view() => match never {},
+            () = until(&mut situation, moved) => None,
+        }
+    }
+
+    /// Wipes and tells in time.
+    async fn see_to_view(&mut self) -> Infallible {
+        loop {
+            at_or_never([self.wipe_at, self.tell_at].into_iter().flatten().min()).await;
+            let now = Instant::now();
+            if self.wipe_at.is_some_and(|at| at <= now) {
+                // For the case that it does not work, or is broken off.
+                self.wipe_at = Some(now + XAPI_PAUSE);
+                let told = self.situation.borrow().views;
+                match timeout(WRITE_LIMIT, self.publisher.wipe(told)).await {
+                    Ok(Ok(wiped)) => {
+                        self.wipe_at = None;
+                        if wiped {
+                            tracing::info!("view taken away: nobody can confirm it");
+                        }
+                    }
+                    Ok(Err(error)) => tracing::debug!(%error, "cannot take the view away"),
+                    Err(_) => tracing::debug!(limit_s = WRITE_LIMIT.as_secs(), "taking the view away takes too long"),
+                }
+            }
+            if self.tell_at.is_some_and(|at| at <= now) {
+                self.tell_at = Some(now + XAPI_PAUSE);
+                // None while the first attempt is on its way.
+                let Some(reason) = &self.reason else { continue };
+                let body = format!("{reason}. {}", reason.remedy());
+                match timeout(WRITE_LIMIT, self.notices.raise(Topic::Unreachable, &body)).await {
+                    Ok(Ok(())) => self.tell_at = None,
+                    Ok(Err(error)) => tracing::debug!(%error, "cannot tell why there is no view"),
+                    Err(_) => {}
+                }
+            }
+        }
+    }
+}
+
+const LAX_CERTIFICATE: &str = "The engine's certificate is accepted for any address, because this VM was prepared by an \
+    older version. Set the key xscontainer-tls-verify in the VM's other_config to \"name\" if the certificate names the \
+    VM's address, or to \"chain\" if its certificate authority serves this VM alone.";
+
+async fn connect(shared: Shared, candidates: Vec<IpAddr>, settings: Settings) -> Result<Connection, Trouble> {
+    let credentials = access::credentials(&shared.client, &shared.pool_key, &settings).await?;
+    Ok(guest::connect(&candidates, &credentials).await?)
+}
+
+async fn open(connection: &Connection) -> Result<(Engine, Events), Trouble> {
+    let engine = Engine::open(connection.open().await?).await?;
+    // Subscribed before the first list is read: what changes in between is told.
+    let events = Engine::events(connection.open().await?, engine.api_version()).await?;
+    Ok((engine, events))
+}
+
+async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+    let slow = Trouble::Slow { what: "connecting", limit: CONNECT_LIMIT };
+    timeout(CONNECT_LIMIT, work).await.unwrap_or(Err(slow))
+}
+
+fn log_unless_done(result: Result<(), xapi::Error>) {
+    if let Err(error) = result {
+        tracing::debug!(%error, "cannot change a message on the VM");
+    }
+}
+
+/// Waits for news of the VM. Without a sender the task is about to be dropped, and there will be none.
+async fn news(situation: &mut watch::Receiver<Situation>) {
+    if situation.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn until(situation: &mut watch::Receiver<Situation>, reached: impl Fn(&Situation) -> bool) {
+    while !reached(&situation.borrow_and_update()) {
+        news(situation).await;
+    }
+}
+
+/// Whether a connection made with `settings` does not lead to where the VM is to be reached now. A host key that it
+/// showed itself is no news.
+fn has_moved(now: &Situation, settings: &Settings, connection: &Connection) -> bool {
+    let same_way = now.settings.as_ref().is_ok_and(|now| {
+        let key_fits = now.host_key.as_ref().is_none_or(|key| connection.host_key() == Some(key));
+        key_fits && Settings { host_key: settings.host_key.clone(), ..now.clone() } == *settings
+    });
+    !same_way || !now.candidates.usable.contains(&connection.address())
+}
+
+async fn at_or_never(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,10 @@
+//! The containers of registered VMs are shown, truly and at once: `xscontainer monitor` with real sshd, dockerd and podman
+//! behind a simulated XAPI.
+
+mod access;
+mod appear;
+mod lab;
+mod links;
+mod load;
+mod ownership;
+mod tls;
