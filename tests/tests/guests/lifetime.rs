@@ -19,9 +19,9 @@ struct Traces {
 
 impl Traces {
     fn of(network: &Network, vm: &Vm) -> Self {
-        let folder = vm.file("/etc").parent().unwrap().to_owned();
-        let cgroups = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|entry| entry.path());
-        let cgroup = folder.file_name().unwrap().to_owned();
+        let folder = vm.file("/etc").parent().expect("a folder").to_owned();
+        let cgroups = fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten().map(|entry| entry.path());
+        let cgroup = folder.file_name().expect("a name").to_owned();
         let cgroups =
             cgroups.chain(["/sys/fs/cgroup".into()]).map(|tree| tree.join(&cgroup)).filter(|path| path.exists());
         let interface = Path::new("/sys/class/net").join(network.interface());
@@ -39,7 +39,7 @@ impl Traces {
 
 fn mounts() -> BTreeSet<String> {
     fs::read_to_string("/proc/self/mounts")
-        .unwrap()
+        .expect("mounts")
         .lines()
         .map(str::to_owned)
         .filter(|line| line.contains("/lab-"))

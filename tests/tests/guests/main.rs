@@ -24,7 +24,7 @@ struct Key {
 
 impl Key {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let key = Self { folder };
         succeed(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "key", "-f"]).arg(key.file()));
         key
@@ -35,7 +35,7 @@ impl Key {
     }
 
     fn public(&self) -> String {
-        fs::read_to_string(self.folder.path().join("key.pub")).unwrap()
+        fs::read_to_string(self.folder.path().join("key.pub")).expect("a public key")
     }
 
     /// The real ssh to a VM as `core`, which knows no hosts.
@@ -56,7 +56,7 @@ struct Running(Child);
 
 impl Running {
     fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap())
+        Self(command.spawn().expect("it can be run"))
     }
 }
 

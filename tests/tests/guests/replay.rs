@@ -77,7 +77,7 @@ fn events(vm: &Vm, since: &str) -> String {
 fn event_shapes(lines: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut all = BTreeMap::new();
     for line in lines.lines() {
-        let event: Value = serde_json::from_str(line).unwrap();
+        let event: Value = serde_json::from_str(line).expect("an event is JSON");
         all.entry(format!("{} {}", event["Type"], event["Action"])).or_insert_with(|| shapes([&event]));
     }
     all

@@ -6,14 +6,14 @@ use lab::guests::{Certificates, Flaw, Network, Vm};
 use lab::tools::{Said, command, outcome};
 
 fn docker(vm: &Vm, certificates: &Certificates) -> Said {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     let texts = [
         ("ca.pem", &certificates.ca),
         ("cert.pem", &certificates.client_certificate),
         ("key.pem", &certificates.client_key),
     ];
     for (name, text) in texts {
-        fs::write(folder.path().join(name), text).unwrap();
+        fs::write(folder.path().join(name), text).expect("written");
     }
     let mut docker = command("/usr/bin/docker", ["--tlsverify", "-H", &format!("tcp://{}:2376", vm.address())]);
     docker.env("DOCKER_CERT_PATH", folder.path()).env("DOCKER_CONFIG", folder.path());
