@@ -242,9 +242,28 @@ impl Monitor {
     /// If it has ended.
     #[must_use]
     pub fn peak_memory_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// The memory it has, KiB: `VmRSS` of proc(5).
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn memory_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok());
-        peak.unwrap_or_else(|| panic!("no VmHWM, has the program ended?\n{}", self.account()))
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix("kB")?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("no {name} Has the program ended?\n{}", self.account()))
     }
 
     fn status(&mut self) -> Option<ExitStatus> {

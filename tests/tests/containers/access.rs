@@ -20,8 +20,7 @@ fn a_pool_without_a_key_gets_one_which_both_hosts_use() {
     let guest = lab.guest("web");
     let there = lab.xapi.new_host("host-2", "192.0.2.2").unwrap();
     let vm = lab.register(&guest);
-    let other = lab.register_on(&guest, "other", &there);
-    let _ = other;
+    lab.register_on(&guest, "other", &there);
     let mut monitors = [lab.monitor(), Monitor::start_on(&lab.xapi, &there)];
     for monitor in &mut monitors {
         monitor.wait_for_line("cannot see the VM's containers");
@@ -119,9 +118,7 @@ fn way(lab: &Lab, lines: &[&str], removed: &[&str]) -> String {
     removed.iter().for_each(|program| guest.remove_program(program));
     let vm = lab.register(&guest);
     let mut monitor = lab.monitor();
-    let line = monitor.wait_for_line("containers");
-    let _ = line;
-    let line = monitor.wait(&"a verdict".to_owned(), |monitor| {
+    let line = monitor.wait("a verdict", |monitor| {
         let lines = monitor.lines();
         lines.into_iter().find(|line| line.contains("containers are seen") || line.contains("cannot see"))
     });
