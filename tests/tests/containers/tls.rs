@@ -32,7 +32,7 @@ fn containers_are_followed_over_tls() {
     let vm = register(&lab, &guest, &certificates, Some("name"));
     let mut monitor = lab.monitor();
     lab.shows(&monitor, &vm, &[]);
-    monitor.wait_for_line("by=TLS");
+    monitor.wait_for_line("by=\"TLS\"");
     guest.run("one", &["sleep", "1000"]);
     lab.shows(&monitor, &vm, &[("one", "Up")]);
     guest.docker(&["pause", "one"]);
@@ -104,5 +104,5 @@ fn an_engine_that_does_not_know_our_certificate_is_told() {
     register(&lab, &guest, &mixed, Some("name"));
     let mut monitor = lab.monitor();
     let reason = monitor.wait_for_line("cannot see the VM's containers");
-    assert!(reason.contains("certificate"), "{reason}");
+    assert!(reason.contains("does not accept this host's certificate"), "{reason}");
 }
