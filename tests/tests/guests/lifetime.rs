@@ -87,12 +87,15 @@ fn a_killed_test_program_leaves_no_process() {
     let mut program = Running::start(program.stdin(Stdio::piped()).stdout(Stdio::piped()));
     let output = BufReader::new(program.0.stdout.take().unwrap());
     let said = output.lines().map_while(Result::ok).find_map(|line| line.strip_prefix("traces ").map(str::to_owned));
-    let (interface, ids) = said.as_deref().and_then(|said| said.split_once(' ')).unwrap();
+    let said = said.unwrap();
+    let [interface, ids, folder] = said.split(' ').collect::<Vec<_>>()[..] else { panic!("{said}") };
     let exist = |id: &str| Path::new("/proc").join(id).exists();
     assert!(ids.split(',').all(exist), "{ids}");
     program.0.kill().unwrap();
     wait_until("no process is left", || !ids.split(',').any(exist));
     wait_until("no interface is left", || !Path::new("/sys/class/net").join(interface).exists());
+    // Files alone stay, as they do of every killed program.
+    fs::remove_dir_all(folder).unwrap();
 }
 
 #[test]
@@ -101,6 +104,6 @@ fn a_vm_that_waits_to_be_killed() {
     let network = Network::new();
     let vm = network.vm("killed").ssh_light();
     let ids = vm.processes().iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>().join(",");
-    println!("\ntraces {} {ids}", network.interface());
+    println!("\ntraces {} {ids} {}", network.interface(), vm.file("/etc").parent().unwrap().display());
     let _ = std::io::stdin().read_line(&mut String::new());
 }
