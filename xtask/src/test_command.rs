@@ -14,38 +14,42 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 31] = [
-    "busybox-static",
-    "conmon",
+const PACKAGES: [&str; 19] = [
     "cpio",
     "createrepo-c",
-    "curl",
     "dnf",
-    "docker.io",
     "faketime",
     "genisoimage",
     "git",
     "gnupg",
-    "iproute2",
-    "iputils-ping",
     "libarchive-tools",
     "libc6-dev",
     "mono-mcs",
     "mount",
-    "ncat",
     "nodejs",
     "npm",
+    "python3",
+    "python3-venv",
+    "rpm",
+    "time",
+    "xorriso",
+    "zstd",
+];
+
+/// What simulated VMs are made of.
+pub(crate) const LAB_PACKAGES: [&str; 12] = [
+    "busybox-static",
+    "conmon",
+    "curl",
+    "docker.io",
+    "iproute2",
+    "iputils-ping",
+    "ncat",
     "openssh-client",
     "openssh-server",
     "openssl",
     "podman",
-    "python3",
-    "python3-venv",
-    "rpm",
     "runc",
-    "time",
-    "xorriso",
-    "zstd",
 ];
 
 /// Clients of XAPI by others, with which the simulated XAPI is kept honest.
@@ -70,7 +74,7 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     sh.change_dir(&root);
 
     let install = Step::begin("install");
-    debian::install(&PACKAGES, flags.no_install)?;
+    debian::install(&[&PACKAGES[..], &LAB_PACKAGES].concat(), flags.no_install)?;
     let clients = install_clients(&sh, &root)?;
     install.end()?;
 

@@ -135,7 +135,7 @@ fn run(count: usize, replay: Option<&Replay>, seconds: Duration) {
     let bytes = after.bytes_in + after.bytes_out - before.bytes_in - before.bytes_out;
     let events = (latencies.len() + unseen).max(1) as f64;
     println!(
-        "{:<14} {p50:>7.1} {p95:>7.1} {p99:>7.1} {list:>7.1} {unseen:>7} {:>8.1} {:>8.1} {:>7.1} {:>7.2} {:>6.0} {:>8.1} {:>8.1}",
+        "{:<14} {p50:>7.1} {p95:>7.1} {p99:>7.1} {list:>7.1} {unseen:>7} {:>8.1} {:>8.1} {:>7.1} {:>7.2} {:>6.1} {:>8.1} {:>8.1}",
         format!("{count} {}", if replay.is_some() { "replay" } else { "dockerd" }),
         monitor.memory_kib() as f64 / 1024.0,
         monitor.peak_memory_kib() as f64 / 1024.0,
@@ -160,32 +160,45 @@ fn tick_replayed(guests: &[Vm], seconds: Duration) -> Vec<Change> {
     stopped.flat_map(|(n, ticks)| ticks.into_iter().map(move |tick| (n, tick.name, tick.nanoseconds))).collect()
 }
 
+/// Renames a container of each guest each second; the times are those of the engines' own events.
 fn tick_real(guests: &[Vm], seconds: Duration) -> Vec<Change> {
+    let begun = now().as_secs();
     let end = Instant::now() + seconds;
     let one = |n: usize, guest: &Vm| {
-        let mut changes = Vec::new();
-        let mut name = "c0".to_owned();
         let mut next = Instant::now() + Duration::from_millis(1000 * n as u64 / guests.len() as u64);
         for round in 0.. {
             thread::sleep(next.saturating_duration_since(Instant::now()));
             if Instant::now() >= end {
                 break;
             }
-            let new = format!("tick-{round}");
-            let url = format!("http://docker/containers/{name}/rename?name={new}");
-            let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            let socket = guest.socket();
-            succeed(lab::tools::command("curl", ["-sf", "-X", "POST", "--unix-socket"]).arg(socket).arg(&url));
-            changes.push((n, new.clone(), u64::try_from(at.as_nanos()).unwrap_or(0)));
-            name = new;
+            let name = if round == 0 { "c0".to_owned() } else { format!("tick-{}", round - 1) };
+            ask(guest, &["-X", "POST"], &format!("/containers/{name}/rename?name=tick-{round}"));
             next += Duration::from_secs(1);
         }
-        changes
+        let until = now().as_secs() + 1;
+        let events = ask(guest, &[], &format!("/events?since={begun}&until={until}"));
+        let events = events.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let renames = events.filter(|event| event["Action"] == "rename");
+        let change = |event: serde_json::Value| {
+            let name = event["Actor"]["Attributes"]["name"].as_str()?.trim_start_matches('/').to_owned();
+            Some((n, name, event["timeNano"].as_u64()?))
+        };
+        renames.filter_map(change).collect::<Vec<_>>()
     };
     thread::scope(|scope| {
         let threads: Vec<_> = guests.iter().enumerate().map(|(n, guest)| scope.spawn(move || one(n, guest))).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
     })
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// What curl says of a path of the guest's engine.
+fn ask(guest: &Vm, options: &[&str], path: &str) -> String {
+    let mut curl = lab::tools::command("curl", ["-sf", "--unix-socket"]);
+    succeed(curl.arg(guest.socket()).args(options).arg(format!("http://docker{path}")))
 }
 
 /// What the engine itself takes for the list: the middle of some tries, in milliseconds.
