@@ -5,9 +5,10 @@
 mod algorithms;
 mod helper;
 pub mod keys;
+mod socket;
 
 use std::fmt;
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::unreachable::Unreachable;
 use super::{BoxedStream, KEEP_ALIVE_AFTER, Way, probe};
 use crate::quote::quoted;
 use helper::Door;
+use socket::Hangup;
 
 /// Where SSH servers listen.
 pub const PORT: u16 = 22;
@@ -233,24 +235,5 @@ impl Handler for Guard {
         };
         self.end.send_replace(Some(cause));
         Ok(())
-    }
-}
-
-/// Closes a socket that somebody else reads and writes, when it is dropped.
-struct Hangup(std::net::TcpStream);
-
-impl Hangup {
-    fn new(stream: TcpStream) -> std::io::Result<(TcpStream, Self)> {
-        stream.set_nodelay(true)?;
-        let stream = stream.into_std()?;
-        let twin = stream.try_clone()?;
-        Ok((TcpStream::from_std(stream)?, Self(twin)))
-    }
-}
-
-impl Drop for Hangup {
-    fn drop(&mut self) {
-        // An error means that it is closed already.
-        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
