@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::programs;
 use crate::tools::succeed;
-use crate::xapi::Xapi;
+use crate::xapi::{Ref, Xapi};
 
 /// Longer than anything takes that is noticed by an event, and shorter than the 30 s after which the program asks
 /// XAPI again by itself.
@@ -82,9 +82,18 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start(xapi: &Xapi) -> Self {
-        let uuid = xapi.get(&xapi.host(), "uuid");
+        Self::start_on(xapi, &xapi.host())
+    }
+
+    /// Starts it for any host of the pool.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start_on(xapi: &Xapi, host: &Ref) -> Self {
+        let uuid = xapi.get(host, "uuid");
         let uuid = uuid.ok().and_then(|uuid| uuid.text().map(str::to_owned));
-        let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no coordinator"));
+        let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no such host"));
         let directory = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary directory: {e}"));
         let inventory = directory.path().join("inventory");
         write(&inventory, &format!("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='{uuid}'\n"));
@@ -233,9 +242,28 @@ impl Monitor {
     /// If it has ended.
     #[must_use]
     pub fn peak_memory_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// The memory it has, KiB: `VmRSS` of proc(5).
+    ///
+    /// # Panics
+    /// If it has ended.
+    #[must_use]
+    pub fn memory_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB")?.trim().parse().ok());
-        peak.unwrap_or_else(|| panic!("no VmHWM, has the program ended?\n{}", self.account()))
+        let found = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix("kB")?.trim().parse().ok());
+        found.unwrap_or_else(|| panic!("no {name} Has the program ended?\n{}", self.account()))
     }
 
     fn status(&mut self) -> Option<ExitStatus> {

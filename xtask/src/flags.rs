@@ -18,6 +18,7 @@ pub(crate) enum Command {
     Verify(Verify),
     Test(Test),
     Bench(Bench),
+    BenchMonitor(BenchMonitor),
     CaptureHost(CaptureHost),
 }
 
@@ -121,6 +122,20 @@ pub(crate) struct Bench {
     /// Size of the large payload, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024)]
     pub(crate) size: u64,
+}
+
+/// Measure the monitor against real sshd and engines: how soon a change stands in XAPI, and what it costs. As root.
+#[derive(Debug, Args)]
+pub(crate) struct BenchMonitor {
+    /// Numbers of VMs whose engines are played by the replay engine
+    #[arg(long, value_name = "LIST", default_value = "1,10,50,200")]
+    pub(crate) vms: String,
+    /// Numbers of VMs with a dockerd of their own, at most ten
+    #[arg(long, value_name = "LIST", default_value = "1,10")]
+    pub(crate) real: String,
+    /// How long events are sent, and before that none, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    pub(crate) seconds: u64,
 }
 
 /// Capture a host over ssh for rehearsals: what is installed there. It changes nothing there.

@@ -4,6 +4,7 @@
 
 mod agent_rpm;
 mod bench;
+mod bench_monitor;
 mod capture_host;
 mod commit;
 mod debian;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         flags::Command::Verify(flags) => verify_command::run(&flags),
         flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
+        flags::Command::BenchMonitor(flags) => bench_monitor::run(&flags).map(|()| 0),
         flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
     };
     match result {

@@ -14,8 +14,7 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 21] = [
-    "busybox-static",
+const PACKAGES: [&str; 19] = [
     "cpio",
     "createrepo-c",
     "dnf",
@@ -29,13 +28,28 @@ const PACKAGES: [&str; 21] = [
     "mount",
     "nodejs",
     "npm",
-    "openssl",
     "python3",
     "python3-venv",
     "rpm",
     "time",
     "xorriso",
     "zstd",
+];
+
+/// What simulated VMs are made of.
+pub(crate) const LAB_PACKAGES: [&str; 12] = [
+    "busybox-static",
+    "conmon",
+    "curl",
+    "docker.io",
+    "iproute2",
+    "iputils-ping",
+    "ncat",
+    "openssh-client",
+    "openssh-server",
+    "openssl",
+    "podman",
+    "runc",
 ];
 
 /// Clients of XAPI by others, with which the simulated XAPI is kept honest.
@@ -60,7 +74,7 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     sh.change_dir(&root);
 
     let install = Step::begin("install");
-    debian::install(&PACKAGES, flags.no_install)?;
+    debian::install(&[&PACKAGES[..], &LAB_PACKAGES].concat(), flags.no_install)?;
     let clients = install_clients(&sh, &root)?;
     install.end()?;
 

@@ -115,6 +115,15 @@ impl Connection {
         }
     }
 
+    /// What a stream that broke with these words says of the way in; `None` if nothing.
+    #[must_use]
+    pub fn explain(&self, cause: &str) -> Option<Unreachable> {
+        match self {
+            Self::Ssh(_) => None,
+            Self::Tls(tls) => tls.explain(cause),
+        }
+    }
+
     /// Waits until the connection is dead. For TLS, where every stream is a connection of its own, for ever.
     pub async fn closed(&self) -> Unreachable {
         match self {

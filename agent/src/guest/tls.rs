@@ -204,6 +204,13 @@ impl Connection {
         timeout(HANDSHAKE_LIMIT, opening).await.unwrap_or_else(|_| Err(self.slow()))
     }
 
+    /// With TLS 1.3 the handshake is over for us before the engine has looked at our certificate: what it thinks of it
+    /// comes in place of its first answer.
+    pub(super) fn explain(&self, cause: &str) -> Option<Unreachable> {
+        let refused = || TlsFault::OursRefused(cause.to_owned());
+        cause.contains("received fatal alert").then(|| Unreachable::Tls { address: self.address, fault: refused() })
+    }
+
     async fn shake_hands(&self, stream: TcpStream) -> Result<BoxedStream, Unreachable> {
         let _ = stream.set_nodelay(true);
         let name = ServerName::IpAddress(self.address.into());

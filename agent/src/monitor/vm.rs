@@ -23,7 +23,7 @@ use super::publish::{Kind, Publisher};
 use super::situation::Situation;
 use super::trouble::{Account, Trouble};
 use crate::access::{self, Mode, PoolKey, Settings};
-use crate::engine::{Engine, Events};
+use crate::engine::{self, Engine, Events};
 use crate::guest::{self, Connection};
 use crate::view::{self, LeftOut, Room};
 use crate::xapi::backoff::Backoff;
@@ -136,19 +136,20 @@ impl Task {
         }
 
         self.place.enter(Phase::Connecting);
+        // On the heap while they last: most tasks of a large pool may be waiting.
         let connecting = connect(self.shared.clone(), situation.candidates.usable.clone(), settings.clone());
         let connection = self
-            .meanwhile(|now| now.leads_elsewhere(&situation), in_time(connecting))
+            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(in_time(connecting)))
             .await
             .ok_or(End::Elsewhere)??;
         self.remember_host_key(&settings, &connection).await?;
 
         self.place.enter(Phase::Synchronising);
-        let opening = in_time(open(&connection));
+        let opening = Box::pin(in_time(open(&connection)));
         let moved = |now: &Situation| has_moved(now, &settings, &connection);
         let (engine, events) = self.meanwhile(moved, opening).await.ok_or(End::Elsewhere)??;
         backoff.works();
-        self.live(&settings, &connection, engine, events).await
+        Box::pin(self.live(&settings, &connection, engine, events)).await
     }
 
     /// Keeps the key that an SSH server showed at first contact, before it is talked to any further.
@@ -337,10 +338,18 @@ async fn connect(shared: Shared, candidates: Vec<IpAddr>, settings: Settings) ->
 }
 
 async fn open(connection: &Connection) -> Result<(Engine, Events), Trouble> {
-    let engine = Engine::open(connection.open().await?).await?;
+    let engine = Engine::open(connection.open().await?).await.map_err(|error| explained(error, connection))?;
     // Subscribed before the first list is read: what changes in between is told.
     let events = Engine::events(connection.open().await?, engine.api_version()).await?;
     Ok((engine, events))
+}
+
+/// Some of what breaks a first stream is the doing of the way in.
+fn explained(error: engine::Error, connection: &Connection) -> Trouble {
+    match &error {
+        engine::Error::Closed(cause) => connection.explain(cause).map_or(Trouble::Engine(error), Trouble::Guest),
+        _ => Trouble::Engine(error),
+    }
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {

@@ -9,9 +9,10 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::hostile::HostileEngine;
+use super::replay::{Replay, ReplayEngine};
 use super::shell::quote;
 use super::vm::Vm;
 use super::{files, wait_until};
@@ -31,6 +32,10 @@ pub(super) enum Engine {
     Docker(String),
     /// `podman system service`.
     Podman,
+    /// One of the engines of a replay engine.
+    Replay(ReplayEngine),
+    /// Threads of the test.
+    Hostile(HostileEngine),
 }
 
 /// Processes that are an engine, without those of containers.
@@ -79,13 +84,35 @@ impl Vm {
         self
     }
 
+    /// Puts an engine of a replay engine in dockerd's place, with so many running containers.
+    #[must_use]
+    pub fn replay(self, replay: &Replay, containers: usize) -> Self {
+        let address = format!("unix:{}", self.socket().display());
+        *self.engine() = Engine::Replay(replay.engine(&self.unique(), &address, containers));
+        self
+    }
+
+    /// The replayed engine that it has.
+    ///
+    /// # Panics
+    /// If it has another one.
+    #[must_use]
+    pub fn replayed(&self) -> ReplayEngine {
+        match &*self.engine() {
+            Engine::Replay(engine) => engine.clone(),
+            _ => panic!("{} has no replayed engine", self.name()),
+        }
+    }
+
     /// Starts the engine that it has, and waits until it answers.
     ///
     /// # Panics
     /// If it does not answer in the end; its log is in the message.
     pub fn start_engine(&self) {
-        let start = match &*self.engine() {
+        let start = match &mut *self.engine() {
             Engine::None => return,
+            Engine::Replay(engine) => return engine.open(),
+            Engine::Hostile(engine) => return engine.start(),
             Engine::Docker(arguments) => format!(
                 "rm -f /run/docker.pid
                  dockerd -H unix://{SOCKET} --group docker --storage-driver vfs --bridge none --iptables=false \
@@ -110,12 +137,22 @@ impl Vm {
 
     /// Ends the engine as `systemctl stop` does; dockerd ends its containers, podman leaves them running.
     pub fn stop_engine(&self) {
+        match &mut *self.engine() {
+            Engine::Replay(engine) => return engine.close(),
+            Engine::Hostile(engine) => return engine.stop(),
+            _ => {}
+        }
         self.signal("TERM", "dockerd|podman");
         wait_until(|| format!("the engine of {} ended", self.name()), || !self.has_process(ENGINES));
     }
 
     /// Kills the engine; its containers stay until it is started again.
     pub fn kill_engine(&self) {
+        match &mut *self.engine() {
+            Engine::Replay(engine) => return engine.close(),
+            Engine::Hostile(engine) => return engine.stop(),
+            _ => {}
+        }
         self.kill(ENGINES);
     }
 
@@ -205,33 +242,4 @@ fn image() -> &'static Path {
         (folder.path().join("image.tar"), folder)
     };
     &IMAGE.get_or_init(make).0
-}
-
-/// The cgroups of a guest's containers, removed when it is over.
-pub(super) struct Cgroups(pub(super) String);
-
-impl Drop for Cgroups {
-    fn drop(&mut self) {
-        // Version 2 has one tree, version 1 one for each controller.
-        let root = Path::new("/sys/fs/cgroup");
-        let controllers = fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
-        let trees = controllers.chain([root.to_owned()]).map(|tree| tree.join(&self.0)).filter(|tree| tree.is_dir());
-        let end = Instant::now() + Duration::from_secs(5);
-        for tree in trees {
-            // Busy for a moment after the last process ended.
-            while remove_cgroup(&tree).is_err() && Instant::now() < end {
-                thread::sleep(Duration::from_millis(5));
-            }
-        }
-    }
-}
-
-fn remove_cgroup(folder: &Path) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_cgroup(&entry.path())?;
-        }
-    }
-    fs::remove_dir(folder)
 }

@@ -16,15 +16,21 @@
 //!
 //! Must run as root. Must not know the agent.
 
+mod certificates;
 mod engine;
 mod files;
+mod hostile;
 mod network;
+pub mod replay;
 mod shell;
 mod sshd;
 mod vm;
 
+pub use certificates::{Certificates, Flaw};
 pub use engine::IMAGE;
+pub use hostile::Misbehaviour;
 pub use network::Network;
+pub use replay::{Replay, ReplayEngine, Tick};
 pub use vm::Vm;
 
 /// Longer than any start, stop or answer here takes on a busy machine.

@@ -131,53 +131,54 @@ impl Namespace {
         format!("lab{}", self.number)
     }
 
-    /// Makes an address answer, or answer no longer.
-    pub(super) fn set_address(&self, host: u32, verb: Verb) {
+    /// Makes an address answer.
+    pub(super) fn add_address(&self, host: u32) {
         let (address, address6) = (self.address(host), self.address6(host));
-        let verb = match verb {
-            Verb::Add => "add",
-            Verb::Remove => "del",
-        };
-        // Without duplicate address detection, which takes a second.
-        let nodad = if verb == "add" { "nodad" } else { "" };
-        self.shell.run(&format!("ip addr {verb} {address}/22 dev eth0; ip addr {verb} {address6}/64 dev eth0 {nodad}"));
+        // Each by itself: of a common subnet, the second and later would go with the first. Without duplicate address
+        // detection, which takes a second. The route goes whenever the last address does.
+        let network = self.address(0);
+        self.shell.run(&format!(
+            "ip addr add {address}/32 dev eth0; ip addr add {address6}/64 dev eth0 nodad
+             ip route replace {network}/22 dev eth0"
+        ));
     }
 
-    /// Loses every packet to and from an address, or no longer, with no word to either side.
-    pub(super) fn lose(&self, host: u32, verb: Verb) {
+    /// Makes an address answer no longer; whether it did.
+    pub(super) fn remove_address(&self, host: u32) -> bool {
+        let (address, address6) = (self.address(host), self.address6(host));
+        self.shell.attempt(&format!("ip addr del {address}/32 dev eth0; ip addr del {address6}/64 dev eth0")).0
+    }
+
+    /// Loses every packet to and from an address, with no word to either side.
+    pub(super) fn lose(&self, host: u32) {
         let near = self.interface();
-        let (address, address6) = (self.address(host).to_string(), self.address6(host).to_string());
-        let families = [("-4", &address), ("-6", &address6)];
-        match verb {
-            Verb::Add => {
-                // Without an answer to ARP the near end would say "no route to host": a router in between would not.
-                let link = self.shell.run("cat /sys/class/net/eth0/address");
-                for (family, address) in families {
-                    let neighbour = ["neigh", "replace", address, "lladdr", link.trim(), "dev", &near];
-                    succeed(ip(&[family]).args(neighbour).args(["nud", "permanent"]));
-                    self.shell.run(&format!(
-                        "ip {family} rule add pref 10 to {address} blackhole
-                         ip {family} rule add pref 10 from {address} blackhole"
-                    ));
-                }
-            }
-            Verb::Remove => {
-                for (family, address) in families {
-                    self.shell.run(&format!(
-                        "ip {family} rule del pref 10 to {address} blackhole
-                         ip {family} rule del pref 10 from {address} blackhole"
-                    ));
-                    succeed(&mut ip(&[family, "neigh", "del", address, "dev", &near]));
-                }
-            }
+        // Without an answer to ARP the near end would say "no route to host": a router in between would not.
+        let link = self.shell.run("cat /sys/class/net/eth0/address");
+        for (family, address) in self.families(host) {
+            let neighbour = [family, "neigh", "replace", &address, "lladdr", link.trim(), "dev", &near];
+            succeed(ip(&neighbour).args(["nud", "permanent"]));
+            self.shell.run(&format!(
+                "ip {family} rule add pref 10 to {address} blackhole
+                 ip {family} rule add pref 10 from {address} blackhole"
+            ));
         }
     }
-}
 
-#[derive(Clone, Copy)]
-pub(super) enum Verb {
-    Add,
-    Remove,
+    /// Loses no more packets; whether it did.
+    pub(super) fn pass(&self, host: u32) -> bool {
+        let near = self.interface();
+        self.families(host).into_iter().all(|(family, address)| {
+            let rules = format!(
+                "ip {family} rule del pref 10 to {address} blackhole
+                 ip {family} rule del pref 10 from {address} blackhole"
+            );
+            self.shell.attempt(&rules).0 && outcome(&mut ip(&[family, "neigh", "del", &address, "dev", &near])).success
+        })
+    }
+
+    fn families(&self, host: u32) -> [(&'static str, String); 2] {
+        [("-4", self.address(host).to_string()), ("-6", self.address6(host).to_string())]
+    }
 }
 
 impl Drop for Namespace {

@@ -73,6 +73,14 @@ impl Shell {
         }
     }
 
+    /// Has a script run when this is dropped, or the test program ends; what it says is lost.
+    pub(super) fn at_the_end(&self, script: &str) {
+        let session = &mut *self.lock();
+        let input = session.input.as_mut().expect("open until dropped");
+        let line = format!("trap {} EXIT\n", quote(&format!("{{ {script}\n}} </dev/null >/dev/null 2>&1")));
+        input.write_all(line.as_bytes()).unwrap_or_else(|e| panic!("the shell of a namespace is gone: {e}"));
+    }
+
     /// Runs a script; whether it succeeded, and what it said.
     ///
     /// # Panics

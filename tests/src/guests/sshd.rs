@@ -124,7 +124,7 @@ impl Vm {
     pub fn ssh_connections(&self) -> usize {
         let listing = "ss -H -t -n state established \"( sport = :22 )\"";
         self.script(&format!("{listing} src {}", self.v4())).lines().count()
-            + self.script(&format!("{listing} src {}", self.ipv6())).lines().count()
+            + self.script(&format!("{listing} src [{}]", self.ipv6())).lines().count()
     }
 
     fn host_key_file(&self, kind: &str) -> std::path::PathBuf {

@@ -2,16 +2,16 @@
 //!
 //! Must not know how sshd or an engine is started: see `sshd` and `engine`.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use super::engine::{Cgroups, Engine};
-use super::network::{Namespace, Verb};
+use super::engine::Engine;
+use super::network::Namespace;
 use super::shell::{Shell, quote};
 use super::{files, wait_until};
 use crate::tools::command;
@@ -22,8 +22,6 @@ pub struct Vm {
     network: Arc<Namespace>,
     /// The first process of the guest; dropped before the folder that it uses.
     shell: Shell,
-    /// Removed when its processes have ended.
-    _cgroups: Cgroups,
     engine: Mutex<Engine>,
     /// Which address of the network; 0 while it has none.
     host: AtomicU32,
@@ -50,12 +48,11 @@ impl Vm {
         mounts.push_str(&format!("mount --bind {} /tmp\n", quote(&folder.path().join("tmp").to_string_lossy())));
         mounts.push_str(&format!("echo {} > /proc/sys/kernel/hostname", quote(name)));
         shell.run(&mounts);
-        let unique = unique(folder.path());
+        shell.at_the_end(&last_words(&unique(folder.path())));
         let vm = Self {
             name: name.to_owned(),
             network: Arc::clone(network),
             shell,
-            _cgroups: Cgroups(unique),
             engine: Mutex::new(Engine::None),
             host: AtomicU32::new(0),
             loses_packets: AtomicBool::new(false),
@@ -102,14 +99,14 @@ impl Vm {
 
     fn take_address(&self) {
         let host = self.network.take_host();
-        self.network.set_address(host, Verb::Add);
+        self.network.add_address(host);
         self.host.store(host, Ordering::Relaxed);
     }
 
     /// Takes its addresses away, as if it were halted: nobody answers there any more.
     pub fn unplug(&self) {
         self.pass_packets();
-        self.network.set_address(self.host(), Verb::Remove);
+        assert!(self.network.remove_address(self.host()), "{}'s addresses are not removed", self.name);
         self.host.store(0, Ordering::Relaxed);
     }
 
@@ -130,14 +127,14 @@ impl Vm {
     /// Loses every packet to and from it, with no word to either side, as a broken network does.
     pub fn drop_packets(&self) {
         if !self.loses_packets.swap(true, Ordering::Relaxed) {
-            self.network.lose(self.host(), Verb::Add);
+            self.network.lose(self.host());
         }
     }
 
     /// Lets packets through again.
     pub fn pass_packets(&self) {
         if self.loses_packets.swap(false, Ordering::Relaxed) {
-            self.network.lose(self.host(), Verb::Remove);
+            assert!(self.network.pass(self.host()), "{} does not get its packets again", self.name);
         }
     }
 
@@ -204,31 +201,27 @@ impl Vm {
         self.shell.run(script)
     }
 
-    /// A command that will run in it as root, for programs that need input or run for long.
-    #[must_use]
-    pub fn command(&self, program: &str) -> Command {
-        let id = self.first_process();
-        let mut command = command("nsenter", ["--target", &id.to_string(), "--mount", "--net", "--pid", "--uts"]);
-        command.args(["--ipc", "--", program]);
-        command
-    }
-
-    /// The ids of its processes as the machine sees them, with their names.
+    /// The ids of its processes as the machine sees them, those of containers among them, with their names.
     #[must_use]
     pub fn processes(&self) -> Vec<(u32, String)> {
         let first = self.first_process();
-        let Ok(space) = std::fs::read_link(format!("/proc/{first}/ns/pid")) else { return Vec::new() };
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let Ok(space) = fs::read_link(format!("/proc/{first}/ns/pid")) else { return Vec::new() };
+        let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         let ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        ids.filter(|id| std::fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|other| other == space))
-            .map(|id| (id, std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default().trim().to_owned()))
-            .collect()
+        let read = |id: u32, file: &str| fs::read_to_string(format!("/proc/{id}/{file}")).unwrap_or_default();
+        // Containers have process namespaces of their own, in cgroups of the guest's.
+        let cgroup = format!(":/{}/", self.unique());
+        let inside = |id: &u32| {
+            fs::read_link(format!("/proc/{id}/ns/pid")).is_ok_and(|other| other == space)
+                || read(*id, "cgroup").contains(&cgroup)
+        };
+        ids.filter(inside).map(|id| (id, read(id, "comm").trim().to_owned())).collect()
     }
 
     /// The id of the guest's first process: the only child of `unshare`.
     fn first_process(&self) -> u32 {
         let parent = self.shell.id();
-        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         children.trim().parse().unwrap_or_else(|_| panic!("process {parent} has no only child: {children:?}"))
     }
 
@@ -293,10 +286,32 @@ impl Vm {
 
 impl Drop for Vm {
     fn drop(&mut self) {
-        if self.host.load(Ordering::Relaxed) != 0 {
-            self.unplug();
+        // Nothing here may panic: it may be a panic by which it is dropped.
+        let host = *self.host.get_mut();
+        if *self.loses_packets.get_mut() {
+            self.network.pass(host);
+        }
+        if host != 0 {
+            self.network.remove_address(host);
         }
     }
+}
+
+/// What the first process does at its end: everything else is killed, and the cgroups of containers are removed. A
+/// paused container is in a frozen cgroup of version 1, where not even SIGKILL ends it; and a cgroup is busy for a
+/// moment after its last process.
+fn last_words(cgroup: &str) -> String {
+    format!(
+        "shopt -s globstar nullglob
+         for state in /sys/fs/cgroup/freezer/{cgroup}/**/freezer.state; do echo THAWED > $state; done
+         kill -KILL -1
+         for attempt in {{1..200}}; do
+             trees=$(echo /sys/fs/cgroup/{{,*/}}{cgroup}*/)
+             [ \"$trees\" ] || break
+             find $trees -depth -type d -exec rmdir {{}} +
+             read -rt 0.02 <> <(:)
+         done"
+    )
 }
 
 fn unique(folder: &Path) -> String {

@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::atomic::{AtomicU64, Ordering},
+    time::SystemTime,
 };
 
 use uuid::Uuid;
@@ -58,6 +59,21 @@ pub struct Database {
     generation: i64,
     identity: Uuid,
     identities: u64,
+    /// Entries that were added to map fields, for those who measure; nothing is kept without a list.
+    pub added: Option<Vec<Added>>,
+}
+
+/// An entry that was added to a map field.
+#[derive(Clone, Debug)]
+pub struct Added {
+    /// When.
+    pub at: SystemTime,
+    /// The object.
+    pub object: String,
+    /// The entry's key.
+    pub key: String,
+    /// The entry's value.
+    pub value: String,
 }
 
 impl Database {
@@ -73,6 +89,7 @@ impl Database {
             generation: 1,
             identity: Uuid::new_v5(&Uuid::NAMESPACE_OID, seed.as_bytes()),
             identities: 0,
+            added: None,
         }
     }
 
@@ -241,6 +258,10 @@ impl Database {
                 return Err(Failure::new("MAP_DUPLICATE_KEY", &[class.name, field, reference, &key]));
             }
             members.push((key, value));
+        }
+        if let Some(list) = &mut self.added {
+            let (object, key, value) = (reference.to_owned(), key.to_owned(), value.to_owned());
+            list.push(Added { at: SystemTime::now(), object, key, value });
         }
         self.set(class, reference, place, map)
     }

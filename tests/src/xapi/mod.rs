@@ -43,7 +43,7 @@ use database::place_of;
 use server::Server;
 use state::Shared;
 
-pub use database::{Database, Deletion, Row, Table};
+pub use database::{Added, Database, Deletion, Row, Table};
 pub use events::Pace;
 pub use faults::{Counters, Fault, Faults};
 pub use http::LONGEST_BODY;
@@ -311,6 +311,11 @@ impl Xapi {
         plugin: impl Fn(&str, &[(String, String)]) -> Result<String, Failure> + Send + Sync + 'static,
     ) {
         self.shared.change(|state| state.plugins.insert(name.to_owned(), Arc::new(plugin)));
+    }
+
+    /// Keeps a list of the entries that are added to maps from now on; gives those added since the last time.
+    pub fn take_added(&self) -> Vec<Added> {
+        self.shared.change(|state| state.database.added.replace(Vec::new())).unwrap_or_default()
     }
 
     /// Lets `fault` happen to the next call of any method.

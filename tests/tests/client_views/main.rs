@@ -16,7 +16,7 @@ use clients::{Document, Reading, list, read};
 use engine::Replies;
 use fastrand::Rng;
 use hostile::Truth;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 
 /// Documents of each kind with hostile content.
 const HOSTILE: u64 = 300;
@@ -121,10 +121,12 @@ fn whatever_an_engine_says_of_itself_both_clients_read_the_same_of_it() {
     let mut documents = Vec::new();
     for seed in 0..HOSTILE {
         let random = &mut Rng::with_seed(seed);
-        let (key, fields, write): (_, _, fn(&Map<String, Json>) -> String) =
-            if random.bool() { (INFO, INFO_FIELDS, info) } else { (VERSION, VERSION_FIELDS, version) };
-        let description = hostile::description(random, fields);
-        documents.push((key, write(&description)));
+        let of_info = random.bool();
+        let description = hostile::description(random, if of_info { INFO_FIELDS } else { VERSION_FIELDS });
+        documents.push(match of_info {
+            true => (INFO, info(&description)),
+            false => (VERSION, version(&description)),
+        });
         said.push(description);
     }
     for (seed, (reading, said)) in read(&documents).iter().zip(&said).enumerate() {
@@ -168,7 +170,7 @@ fn many(count: usize, command: &str) -> Vec<Truth> {
         image: "nginx:1.25".into(),
         command: command.into(),
         created: 1_466_755_200 + i64::try_from(n).unwrap(),
-        status: if n % 3 == 0 { "Up 3 minutes" } else { "Exited (137) 3 minutes ago" }.into(),
+        status: if n.is_multiple_of(3) { "Up 3 minutes" } else { "Exited (137) 3 minutes ago" }.into(),
         state: String::new(),
         ports: vec![],
     };

@@ -1,14 +1,13 @@
 //! A simulated pool whose VMs are simulated guests with real sshd and engines. Must not know what scenarios assert.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::process::Command;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use lab::guests::{Network, Vm};
+use lab::guests::Vm;
 use lab::monitor::Monitor;
-use lab::tools::succeed;
-use lab::xapi::{Config, Ref, State, Value, Xapi};
+use lab::pool::Pool;
+use lab::xapi::{Ref, State};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
@@ -21,38 +20,26 @@ pub(crate) const WIPED: Duration = Duration::from_secs(35);
 /// Longer than the two minutes after which a message tells.
 pub(crate) const TOLD: Duration = Duration::from_secs(170);
 
-pub(crate) struct Lab {
-    pub(crate) xapi: Xapi,
-    pub(crate) network: Network,
-    /// The pool's public key.
-    public_key: String,
-    _directory: tempfile::TempDir,
+/// A pool, and what scenarios do with it.
+pub(crate) struct Lab(Pool);
+
+impl Deref for Lab {
+    type Target = Pool;
+
+    fn deref(&self) -> &Pool {
+        &self.0
+    }
+}
+
+impl DerefMut for Lab {
+    fn deref_mut(&mut self) -> &mut Pool {
+        &mut self.0
+    }
 }
 
 impl Lab {
-    /// A pool with the key that the original agent would have made.
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let key = directory.path().join("key");
-        succeed(
-            Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "", "-f"]).arg(&key),
-        );
-        let read = |name: &str| fs::read_to_string(directory.path().join(name)).unwrap();
-        let (private, public_key) = (read("key"), read("key.pub"));
-        let xapi = Xapi::start(Config::at(&directory.path().join("xapi"))).unwrap();
-        for (name, text) in [("private", &private), ("public", &public_key)] {
-            let secret = xapi.add("secret", [("value", Value::from(text.as_str()))]).unwrap();
-            let uuid = xapi.get(&secret, "uuid").unwrap();
-            let entry = format!("xscontainer-{name}-secret-uuid");
-            xapi.set_entry(&xapi.pool(), "other_config", &entry, uuid.text().unwrap()).unwrap();
-        }
-        Self { xapi, network: Network::new(), public_key, _directory: directory }
-    }
-
-    /// A guest that lets the pool in.
-    pub(crate) fn prepared(&self, guest: Vm) -> Vm {
-        guest.authorize(&self.public_key);
-        guest
+        Self(Pool::new())
     }
 
     /// A guest with sshd and dockerd that lets the pool in.
@@ -60,17 +47,15 @@ impl Lab {
         self.prepared(self.network.vm(name).ssh().dockerd())
     }
 
-    /// A registered, running VM at the guest's address.
-    pub(crate) fn register(&self, guest: &Vm) -> Ref {
-        self.add_vm(guest.name(), &[("0/ip", &guest.address().to_string())], &[])
+    /// Lets the pool into a guest that turned it away.
+    pub(crate) fn prepared_again(&self, guest: &Vm) {
+        guest.authorize(self.public_key());
     }
 
-    /// A registered, running VM that reports these addresses and has these entries beside.
-    pub(crate) fn add_vm(&self, name: &str, networks: &[(&str, &str)], entries: &[(&str, &str)]) -> Ref {
-        let usual = [("mac_seed", "1"), ("xscontainer-monitor", "True")];
-        let config = Value::map(usual.iter().chain(entries).copied());
-        let vm = self.xapi.add_vm(name, [("other_config", config)]).unwrap();
-        self.xapi.add_guest_metrics(&vm, networks).unwrap();
+    /// A registered VM at the guest's address that runs on another host.
+    pub(crate) fn register_on(&self, guest: &Vm, name: &str, host: &Ref) -> Ref {
+        let vm = self.add_vm(name, &[("0/ipv6/0", &guest.ipv6().to_string())], &[]);
+        self.xapi.set(&vm, "resident_on", host).unwrap();
         vm
     }
 
@@ -126,6 +111,10 @@ impl Lab {
 
     /// Holds if nothing is written to the VM that makes its list of containers go away, while `what` is done.
     pub(crate) fn list_stays(&self, vm: &Ref, what: impl FnOnce()) {
+        let complete = self.xapi.block_until("the view is complete", SOON, |state| {
+            state.entry(vm, "other_config", "docker_version").map(drop)
+        });
+        complete.unwrap();
         let before = self.xapi.look(|state| state.calls("VM.remove_from_other_config"));
         what();
         let after = self.xapi.look(|state| state.calls("VM.remove_from_other_config"));

@@ -21,7 +21,7 @@ impl Lab {
 
     /// A VM that is to be watched, but for `fields`.
     pub(crate) fn vm(&self, name: &str, fields: &[(&'static str, Value)]) -> Ref {
-        let metrics = self.xapi.add("VM_guest_metrics", [("networks", Value::map([("0/ip", "10.0.0.7")]))]).unwrap();
+        let metrics = self.xapi.add("VM_guest_metrics", [("networks", Value::map([("0/ip", "127.0.0.1")]))]).unwrap();
         let usual = [("guest_metrics", metrics.into()), ("other_config", registered("True"))];
         self.xapi.add_vm(name, usual.into_iter().chain(fields.iter().cloned())).unwrap()
     }

@@ -11,7 +11,7 @@ use lab::xapi::{Fault, Value};
 use crate::lab::Lab;
 
 #[test]
-fn one_session_and_one_connection_serve_for_all_calls() {
+fn one_session_and_one_connection_serve_for_events_and_one_of_each_for_calls() {
     let lab = Lab::start();
     let vm = lab.vm("web", &[]);
     let mut monitor = lab.monitor();
@@ -24,8 +24,8 @@ fn one_session_and_one_connection_serve_for_all_calls() {
         monitor.wait_until_watched(&["web"]);
     }
     lab.reached("each change took a call", |state| state.calls("event.from") >= before + 2 * renewals);
-    assert_eq!((lab.calls("session.login_with_password"), lab.sessions()), (1, 1));
-    assert_eq!(lab.xapi.look(|state| state.counters.connections), 1);
+    assert_eq!((lab.calls("session.login_with_password"), lab.sessions()), (2, 2));
+    assert_eq!(lab.xapi.look(|state| state.counters.connections), 2);
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn sigterm_ends_the_program_while_xapi_does_not_answer() {
     lab.vm("web", &[]);
     lab.reached("a call hangs", |state| state.faults.waiting() == 1);
     monitor.stop();
-    assert_eq!(lab.calls("session.logout"), 1);
+    assert_eq!(lab.calls("session.logout"), 2);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_vm_name_cannot_forge_a_line_of_the_log_or_command_a_terminal() {
     // XAPI never sends ESC itself, which XML cannot carry: a terminal also obeys U+009B in place of ESC and `[`.
     lab.vm("x\"\nINFO watching VM\u{9b}2J", &[]);
     let monitor = lab.monitor();
-    let lines: Vec<String> = monitor.stop().into_iter().filter(|line| line.contains("watching VM")).collect();
+    let lines: Vec<String> = monitor.stop().into_iter().filter(|line| line.contains("Z  INFO watching VM")).collect();
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert!(lines[0].ends_with(r#"name="x\"\nINFO watching VM\u{9b}2J""#), "{lines:#?}");
 }

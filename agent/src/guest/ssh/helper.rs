@@ -72,7 +72,7 @@ impl Door {
 /// login shell passes it on to sh as it is.
 const SURVEY: &str = "exec /bin/sh -c 'for s in /var/run/docker.sock /run/podman/podman.sock; do \
     if [ -S $s ]; then if [ -r $s ] && [ -w $s ]; then echo usable $s; else echo denied $s; fi; fi; done; \
-    command -v ncat >/dev/null && echo ncat; command -v docker >/dev/null && echo docker; echo end'";
+    ncat --version >/dev/null 2>&1 && echo ncat; docker --version >/dev/null 2>&1 && echo docker; echo end'";
 
 /// What a guest has.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,5 @@
+//! `replay_engine`: answers for many container engines with recorded bodies; see `lab::guests::replay`.
+
+fn main() {
+    lab::guests::replay::server::run();
+}
