@@ -16,7 +16,7 @@ use clients::{Document, Reading, list, read};
 use engine::Replies;
 use fastrand::Rng;
 use hostile::Truth;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 /// Documents of each kind with hostile content.
 const HOSTILE: u64 = 300;
