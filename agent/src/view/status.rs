@@ -7,6 +7,11 @@
 /// `status` and `state` of an engine as one of `Up`, `Up (Paused)`, `Exited (n)`, `Created`, ….
 #[must_use]
 pub fn normalised(status: &str, state: &str) -> String {
+    let status = status.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).trim_end();
+    // Some services give the one word in place of the other.
+    if matches!(status, "running" | "paused") {
+        return normalised("", status);
+    }
     let paused = state == "paused" || status.ends_with("(Paused)");
     if status.starts_with("Up") || (status.is_empty() && matches!(state, "running" | "paused" | "stopping")) {
         return if paused { "Up (Paused)" } else { "Up" }.to_owned();
@@ -17,7 +22,7 @@ pub fn normalised(status: &str, state: &str) -> String {
             "configured" | "created" | "initialized" => "Created".to_owned(),
             "exited" | "stopped" => "Exited".to_owned(),
             "removing" => "Removal In Progress".to_owned(),
-            other => capitalised(other),
+            other => unknown(other),
         };
     }
     if status.starts_with("Removal") {
@@ -26,7 +31,7 @@ pub fn normalised(status: &str, state: &str) -> String {
     let (word, rest) = status.split_once(' ').unwrap_or((status, ""));
     match code(rest) {
         Some(code) if matches!(word, "Exited" | "Restarting") => format!("{word} ({code})"),
-        _ => capitalised(word),
+        _ => unknown(word),
     }
 }
 
@@ -41,17 +46,21 @@ fn code(rest: &str) -> Option<i64> {
     rest.strip_prefix('(')?.split_once(')')?.0.parse().ok()
 }
 
-/// One word that is not known. It must not look like one that is.
-fn capitalised(word: &str) -> String {
+/// One word that is not known, unless clients would take it for one that is.
+fn unknown(word: &str) -> String {
     /// Letters of a word; the longest known one has ten.
     const LETTERS: usize = 24;
     let mut letters = word.chars().filter(char::is_ascii_alphabetic).take(LETTERS);
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    first.into_iter().chain(letters).collect()
+    let word: String = first.into_iter().chain(letters).collect();
+    let misleads = word.starts_with("Up") || word.starts_with("Removal") || word.contains("Paused");
+    if misleads { "Unknown".to_owned() } else { word }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,6 +83,8 @@ mod tests {
             ("", "paused", "Up (Paused)"),
             ("", "exited", "Exited"),
             ("", "configured", "Created"),
+            ("running", "", "Up"),
+            ("paused", "running", "Up (Paused)"),
             ("", "", ""),
         ] {
             assert_eq!(normalised(status, state), expected, "{status:?} {state:?}");
@@ -85,5 +96,25 @@ mod tests {
         assert_eq!(normalised("Hibernating since 3 days", ""), "Hibernating");
         assert_eq!(normalised("Exited (0x7f) ago", ""), "Exited");
         assert_eq!(normalised("<script>alert(1)</script>", ""), "Scriptalertscript");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_taken_for_what_is() {
+        for status in ["U-p", "upgrading", "unPaused", "removal", "(Paused"] {
+            assert_eq!(normalised(status, ""), "Unknown", "{status:?}");
+        }
+        assert_eq!(normalised("", "uploading"), "Unknown");
+    }
+
+    proptest! {
+        /// Else a client would see a change where there is none.
+        #[test]
+        fn a_status_in_these_words_stays_as_it_is(
+            status in "(Up|Exited|Restarting|Removal|Paused|running|U-p|.{0,3})?( ?\\((Paused|137|-?[0-9]{0,20})\\))?.{0,8}",
+            state in "(running|paused|exited|removing|uploading|configured|[a-z]{0,5})",
+        ) {
+            let once = normalised(&status, &state);
+            prop_assert_eq!(normalised(&once, if once.is_empty() { &state } else { "" }), once);
+        }
     }
 }

@@ -16,7 +16,7 @@ use clients::{Document, Reading, list, read};
 use engine::Replies;
 use fastrand::Rng;
 use hostile::Truth;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 /// Documents of each kind with hostile content.
 const HOSTILE: u64 = 300;
@@ -146,6 +146,21 @@ fn whatever_an_engine_says_of_itself_both_clients_read_the_same_of_it() {
             }
         }
     }
+}
+
+#[test]
+fn names_that_mean_something_to_a_client_or_its_parser_are_read_as_names() {
+    let labels = json!({
+        "hasOwnProperty": "a", "b c": "d", "__proto__": {"x": "y"}, "docker_info": {"Driver": "another"}, "xml": "z",
+    });
+    let said = Map::from_iter([("Driver".to_owned(), "overlay2".into()), ("Labels".to_owned(), labels)]);
+    let reading = read(&[(INFO, info(&said))]).remove(0);
+    reading.assert_read();
+    assert_eq!(reading.xencenter["fields"]["Driver"], "overlay2");
+    let (names, labels) =
+        (["__proto__", "b c", "docker_info", "hasOwnProperty", "xml"], &reading.xen_orchestra["fields"]["Labels"]);
+    let read: Vec<&Json> = list(&labels["SPECIAL_XS_ENCODED_ELEMENT"]).iter().map(|label| &label["name"]).collect();
+    assert_eq!(read, names);
 }
 
 fn many(count: usize, command: &str) -> Vec<Truth> {
