@@ -26,6 +26,7 @@ pub(crate) fn run(flags: &BenchMonitor) -> anyhow::Result<()> {
     }
     let mut bench = std::process::Command::new(root.join("target/debug/monitor_bench"));
     bench.env("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer"));
+    bench.args(["--beside-hostile", "10"]);
     bench.args(["--vms", &flags.vms, "--real", &flags.real, "--seconds", &flags.seconds.to_string()]);
     if !interrupt::run(&mut bench)?.success() {
         bail!("the benchmark failed; see above");

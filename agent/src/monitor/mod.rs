@@ -30,7 +30,7 @@ use tracing::Instrument as _;
 use crate::access::PoolKey;
 use crate::guest::{self, Claims};
 use crate::quote::quoted;
-use crate::xapi::{Change, Client, Follower, HostUuid, Update, Vm, VmRef};
+use crate::xapi::{Change, Client, Follower, HostUuid, PoolRef, Update, Vm, VmRef};
 
 use board::Board;
 use publish::Publisher;
@@ -53,6 +53,8 @@ pub struct Monitor {
     running: JoinSet<Infallible>,
     claims: Claims<VmRef>,
     tidy: Tidy,
+    /// The pool that all of it is about.
+    pool: Option<PoolRef>,
 }
 
 /// The handle of a VM's task.
@@ -80,6 +82,7 @@ impl Monitor {
             tasks: BTreeMap::new(),
             running: JoinSet::new(),
             claims: Claims::default(),
+            pool: None,
         }
     }
 
@@ -137,6 +140,11 @@ impl Monitor {
             tracing::info!(vms, guest_metrics, watched = next.len(), "snapshot of the pool complete");
         }
         self.watched = next;
+        if self.pool.as_ref() != self.follower.pool() {
+            // What is missing in another pool was not deleted.
+            self.tidy.forget_secrets();
+            self.pool = self.follower.pool().cloned();
+        }
         self.tasks.retain(|vm, _| self.watched.contains_key(vm));
         self.update_tasks(update);
         self.tidy.update_secrets(self.follower.state(), self.follower.is_coordinator());

@@ -10,7 +10,7 @@ use crate::view;
 use crate::xapi::{Client, Digest, Error, Views, VmRef, other_config};
 
 /// For so long after a write, events may still tell of the time before it.
-pub const SETTLING: Duration = Duration::from_secs(2);
+pub const SETTLING: Duration = Duration::from_secs(5);
 
 /// A document that clients read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -111,7 +111,7 @@ impl Tidy {
         }
     }
 
-    /// Forgets the pool, for example because this host belongs to another one now: what is missing there was not deleted.
+    /// Forgets which secrets VMs use.
     pub fn forget_secrets(&mut self) {
         self.secrets.clear();
     }

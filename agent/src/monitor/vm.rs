@@ -215,11 +215,11 @@ impl Task {
             Ok(Err(error)) => tracing::debug!(%error, "cannot write the view"),
             Err(_) => tracing::debug!(limit_s = WRITE_LIMIT.as_secs(), "writing the view takes too long"),
         }
-        let notice = match left_out.is_nothing() {
+        log_unless_done(match left_out.is_nothing() {
             true => self.notices.withdraw(Topic::LeftOut).await,
             false => self.notices.raise(Topic::LeftOut, &left_out.to_string()).await,
-        };
-        log_unless_done(notice);
+        });
+        log_unless_done(self.notices.withdraw(Topic::Unreachable).await);
         Ok(matches!(written, Ok(Ok(_))))
     }
 
@@ -244,7 +244,6 @@ impl Task {
         (self.wipe_at, self.tell_at, self.reason) = (None, None, None);
         self.place.enter(Phase::Live);
         self.account.works(&connection.way().to_string(), &engine.identity().to_string());
-        log_unless_done(self.notices.withdraw(Topic::Unreachable).await);
         let lax = settings.mode == Mode::Tls && settings.verify.is_none();
         log_unless_done(match lax {
             true => self.notices.raise(Topic::LaxCertificate, LAX_CERTIFICATE).await,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
-use lab::guests::{Replay, Vm};
+use lab::guests::{Misbehaviour, Replay, Vm};
 use lab::monitor::Monitor;
 use lab::pool::Pool;
 use lab::tools::succeed;
@@ -25,6 +25,9 @@ struct Arguments {
     /// Numbers of VMs with a real dockerd, at most ten
     #[arg(long, value_delimiter = ',', default_value = "1,10")]
     real: Vec<usize>,
+    /// Number of VMs with the replay engine in a last row, beside hostile ones
+    #[arg(long)]
+    beside_hostile: Option<usize>,
     /// How long events are sent, and how long it is idle, seconds each
     #[arg(long, default_value_t = 20)]
     seconds: u64,
@@ -56,32 +59,54 @@ fn main() {
         "KiB/ev"
     );
     for count in arguments.real {
-        run(count, None, seconds);
+        run(count, Engines::Dockerd, &[], seconds);
     }
     for count in arguments.vms {
-        run(count, Some(&Replay::start()), seconds);
+        run(count, Engines::Replayed(&Replay::start()), &[], seconds);
+    }
+    if let Some(count) = arguments.beside_hostile {
+        run(count, Engines::Replayed(&Replay::start()), &HOSTILE, seconds);
     }
 }
 
-/// One row: real engines without a replay engine.
-fn run(count: usize, replay: Option<&Replay>, seconds: Duration) {
+/// What the VMs that are measured have.
+#[derive(Clone, Copy)]
+enum Engines<'a> {
+    Dockerd,
+    Replayed(&'a Replay),
+}
+
+/// What guests beside them do, in the last row.
+const HOSTILE: [Misbehaviour; 4] =
+    [Misbehaviour::EventFlood, Misbehaviour::MillionContainers, Misbehaviour::EndlessEvent, Misbehaviour::EndlessBody];
+
+/// One row.
+fn run(count: usize, engines: Engines<'_>, hostile: &[Misbehaviour], seconds: Duration) {
     let pool = Pool::new();
+    let beside = hostile.iter().enumerate().map(|(n, misbehaviour)| {
+        let guest = pool.prepared(pool.network.vm(&format!("hostile{n}")).ssh_light());
+        guest.hostile_at(*misbehaviour, misbehaviour.place())
+    });
+    let beside: Vec<Vm> = beside.collect();
     let guests: Vec<Vm> = (0..count)
         .map(|n| {
             let guest = pool.prepared(pool.network.vm(&format!("vm{n}")).ssh_light());
-            match replay {
-                Some(replay) => guest.replay(replay, CONTAINERS),
-                None => guest.dockerd(),
+            match engines {
+                Engines::Replayed(replay) => guest.replay(replay, CONTAINERS),
+                Engines::Dockerd => guest.dockerd(),
             }
         })
         .collect();
-    if replay.is_none() {
+    if let Engines::Dockerd = engines {
         for guest in &guests {
             (0..CONTAINERS)
                 .for_each(|n| drop(guest.docker(&["create", "--name", &format!("c{n}"), "lab/busybox:1", "true"])));
         }
     }
     let vms: HashMap<String, usize> = guests.iter().enumerate().map(|(n, guest)| (pool.register(guest).0, n)).collect();
+    for guest in &beside {
+        pool.register(guest);
+    }
     let monitor = Monitor::start(&pool.xapi);
     for vm in vms.keys() {
         let shown = pool.xapi.block_until("a first view", Duration::from_secs(300), |state| {
@@ -98,9 +123,9 @@ fn run(count: usize, replay: Option<&Replay>, seconds: Duration) {
     pool.xapi.take_added();
     let before = pool.xapi.look(|state| state.counters.clone());
     let (agent, sshd, begun) = (Usage::of(monitor.id()), sshd_usage(&guests), Instant::now());
-    let ticks = match replay {
-        Some(_) => tick_replayed(&guests, seconds),
-        None => tick_real(&guests, seconds),
+    let ticks = match engines {
+        Engines::Replayed(_) => tick_replayed(&guests, seconds),
+        Engines::Dockerd => tick_real(&guests, seconds),
     };
     let took = begun.elapsed();
     let agent = Usage::of(monitor.id()).since(&agent, took);
@@ -134,9 +159,14 @@ fn run(count: usize, replay: Option<&Replay>, seconds: Duration) {
     let calls: u64 = after.calls.values().sum::<u64>() - before.calls.values().sum::<u64>();
     let bytes = after.bytes_in + after.bytes_out - before.bytes_in - before.bytes_out;
     let events = (latencies.len() + unseen).max(1) as f64;
+    let name = match engines {
+        Engines::Dockerd => format!("{count} dockerd"),
+        Engines::Replayed(_) if beside.is_empty() => format!("{count} replay"),
+        Engines::Replayed(_) => format!("{count} + {} hostile", beside.len()),
+    };
     println!(
         "{:<14} {p50:>7.1} {p95:>7.1} {p99:>7.1} {list:>7.1} {unseen:>7} {:>8.1} {:>8.1} {:>7.1} {:>7.2} {:>6.1} {:>8.1} {:>8.1}",
-        format!("{count} {}", if replay.is_some() { "replay" } else { "dockerd" }),
+        name,
         monitor.memory_kib() as f64 / 1024.0,
         monitor.peak_memory_kib() as f64 / 1024.0,
         agent.share,

@@ -1,11 +1,12 @@
 //! The program as a process of dom0: its sessions, signals, log, memory and exit codes.
 
 use std::fs;
-use std::process::Command;
+use std::os::unix::net::UnixDatagram;
+use std::process::{Command, Stdio};
 
-use lab::monitor::{Signal, whole_lines};
+use lab::monitor::{DEADLINE, Signal, whole_lines};
 use lab::programs;
-use lab::tools::{Said, outcome};
+use lab::tools::{Said, outcome, succeed};
 use lab::xapi::{Fault, Value};
 
 use crate::lab::Lab;
@@ -77,6 +78,35 @@ fn after_a_log_rotation_and_sighup_a_new_file_is_written() {
     assert!(whole_lines(&rotated).iter().any(|line| line.contains(r#"name="before""#)));
     assert!(!whole_lines(&rotated).iter().any(|line| line.contains(r#"name="after""#)));
     monitor.stop();
+}
+
+/// The service manager's side of sd_notify(3).
+#[test]
+fn the_service_manager_is_told_of_readiness_life_and_the_end() {
+    let lab = Lab::start();
+    let directory = tempfile::tempdir().unwrap();
+    let manager = UnixDatagram::bind(directory.path().join("notify")).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    let uuid = lab.xapi.get(&lab.xapi.host(), "uuid").unwrap();
+    let inventory = directory.path().join("inventory");
+    fs::write(&inventory, format!("INSTALLATION_UUID='{}'\n", uuid.text().unwrap())).unwrap();
+    let mut program = Command::new(programs::agent());
+    program.arg("monitor").arg("--socket").arg(lab.xapi.socket()).arg("--inventory").arg(&inventory);
+    program.env("NOTIFY_SOCKET", directory.path().join("notify")).env("WATCHDOG_USEC", "200000");
+    let mut child = program.stderr(Stdio::null()).spawn().unwrap();
+    let told = || {
+        let mut buffer = [0; 1000];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    assert_eq!(told().trim_end(), "READY=1");
+    for _ in 0..3 {
+        let alive = told();
+        assert!(alive.contains("WATCHDOG=1") && alive.contains("STATUS=watching 0 VMs"), "{alive}");
+    }
+    succeed(Command::new("sh").args(["-c", "kill -s TERM \"$0\"", &child.id().to_string()]));
+    while told().trim_end() != "STOPPING=1" {}
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]
