@@ -467,7 +467,7 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
         .env("NO_FAKE_STAT", "1")
         .env("TZ", "Asia/Tokyo")
         .env("LANG", "de_DE.UTF-8")
-        .env("CARGO_BUILD_JOBS", "1")
+        .env("CARGO_BUILD_JOBS", "3")
         .env("RUSTFLAGS", "-Cdebuginfo=2");
     let second = build_clone(&there, &mut other);
     assert!(first == second, "the images differ: {} and {} bytes", first.len(), second.len());
