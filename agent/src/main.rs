@@ -22,9 +22,6 @@ const DEBUG_SWITCH: &str = "/opt/xensource/packages/files/xscontainer/devlogging
 /// Threads for work that takes long without waiting, such as making an RSA key. They end when idle.
 const BLOCKING_THREADS: usize = 2;
 
-/// The exit code after an internal error; Rust's own for a panic.
-const EXIT_PANIC: i32 = 101;
-
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0", arg_required_else_help = true)]
 struct Cli {
@@ -91,7 +88,7 @@ fn run_monitor(options: MonitorOptions) -> anyhow::Result<()> {
     let log = Log::new(options.log_file);
     let debug = options.verbose || Path::new(DEBUG_SWITCH).exists();
     log.install(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })?;
-    end_process_on_panic();
+    log_panics();
     let started = start(&log, &options.socket, &options.inventory);
     if let (Err(error), true) = (&started, to_file) {
         tracing::error!("cannot start: {error:#}");
@@ -145,12 +142,12 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
     Ok(())
 }
 
-/// A panic in any task ends the process, so that the service is restarted rather than left half alive.
-fn end_process_on_panic() {
+/// A panic of what follows the pool ends the process, which the service manager starts again. One in a VM's task, to which
+/// a guest may have found a way, ends that task alone.
+fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         let message = panic.payload_as_str().unwrap_or("(no message)");
-        tracing::error!(place, panic = %quoted(message), "internal error, the process ends; please report it");
-        std::process::exit(EXIT_PANIC);
+        tracing::error!(place, panic = %quoted(message), "internal error; please report it");
     }));
 }

@@ -14,7 +14,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::agenda::{Agenda, Step};
 use super::board::{Board, Phase, Place};
@@ -75,8 +77,22 @@ impl From<Trouble> for End {
     }
 }
 
-/// Keeps the view of one VM true, for ever.
+/// The pause after an internal error in a VM's task.
+const AFTER_PANIC: Duration = Duration::from_secs(5);
+
+/// Keeps the view of one VM true, for ever. Whatever a guest may bring about in here costs its own view only: after a panic
+/// everything starts over for this VM.
 pub async fn watch_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Receiver<Situation>) -> Infallible {
+    loop {
+        let work = follow_vm(shared.clone(), vm.clone(), uuid.clone(), situation.clone());
+        let task = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+        // Nobody aborts it but the drop of this future, so what ends it is a panic, which was logged.
+        let Err(_) = task.await;
+        sleep(AFTER_PANIC).await;
+    }
+}
+
+async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Receiver<Situation>) -> Infallible {
     let now = Instant::now();
     let mut task = Task {
         publisher: Publisher::new(shared.client.clone(), vm.clone()),
