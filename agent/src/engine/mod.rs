@@ -45,8 +45,8 @@ use json::{Framing, Splitter};
 /// How long an engine may take to begin an answer.
 pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// The largest HTTP header put up with, bytes.
-const HEADER_BYTES: usize = 32 * 1024;
+/// The largest HTTP header put up with, bytes; also the most that one connection keeps for reading.
+const HEADER_BYTES: usize = 8 * 1024;
 
 /// Bytes of a description of the engine, as it comes; real ones have 3 to 30 KiB.
 const MAX_DOCUMENT: usize = 256 * 1024;

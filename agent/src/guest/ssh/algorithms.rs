@@ -13,6 +13,10 @@ use super::WINDOW_BYTES;
 use super::keys::HostKey;
 use crate::guest::KEEP_ALIVE_AFTER;
 
+/// Bytes of one packet from the server: every connection keeps a buffer for the longest that it saw. An answer of several
+/// packets comes later than one of the same length in one, so a usual list of containers must fit in.
+const PACKET_BYTES: u32 = 12 * 1024;
+
 /// Buffered messages of one stream.
 const CHANNEL_MESSAGES: usize = 16;
 
@@ -34,6 +38,7 @@ pub(super) fn configuration(known: Option<&HostKey>) -> Arc<Config> {
     Arc::new(Config {
         preferred,
         window_size: WINDOW_BYTES,
+        maximum_packet_size: PACKET_BYTES,
         channel_buffer_size: CHANNEL_MESSAGES,
         // One question after the interval; dead if it is not answered within another.
         keepalive_interval: Some(KEEP_ALIVE_AFTER),
@@ -63,8 +68,6 @@ mod tests {
 
     #[test]
     fn the_kind_of_key_that_is_known_comes_first() {
-        let rsa = "AAAAB3NzaC1yc2EAAAADAQABAAAAgQ";
-        let _ = rsa;
         let known = HostKey::parse(
             "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBKWNUqhW7rxrnBpZbFjNPGVGTaAA1AuJrkFVyAfpDHwWz8RHXxjkwQkWwCPlJpFLZ7nMw8HAOLdcSbdzzTVi6uI=",
         )
