@@ -13,7 +13,7 @@ const MAX_DEPTH: usize = 100;
 pub enum BadJson {
     /// One value is longer than allowed, bytes.
     TooLong(usize),
-    /// Brackets nest deeper than [`MAX_DEPTH`].
+    /// Brackets nest deeper than a hundred levels.
     TooDeep,
     /// Something else than a value stands where one should.
     Unexpected(u8),

@@ -1,4 +1,4 @@
-//! The Docker Engine API (https://docs.docker.com/reference/api/engine/) over any stream: Docker 1.6 to 29 and later,
+//! The Docker Engine API (<https://docs.docker.com/reference/api/engine/>) over any stream: Docker 1.6 to 29 and later,
 //! and Podman's service.
 //!
 //! Must not know VMs, XAPI or SSH. Everything that an engine sends is foreign: sizes, counts, depths and times are

@@ -9,7 +9,7 @@
 //! | [`probe`] | which of those answers |
 //! | [`ssh`] | logging in, the host's key, streams to the engine's socket |
 //! | [`tls`] | certificates, streams to the engine's port |
-//! | [`unreachable`] | every step at which it can end, with what to do about it |
+//! | [`mod@unreachable`] | every step at which it can end, with what to do about it |
 
 pub mod address;
 pub mod probe;

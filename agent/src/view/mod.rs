@@ -8,7 +8,7 @@
 //! | module | knows |
 //! |---|---|
 //! | [`xml`] | text and markup that both parsers take |
-//! | [`ps`] | containers, and which of them have room |
+//! | [`mod@ps`] | containers, and which of them have room |
 //! | [`description`] | what engines say of themselves |
 
 pub mod description;
