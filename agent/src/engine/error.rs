@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::one::is_about_one;
 use crate::quote::quoted;
 
 /// Why an engine did not answer as it should.
@@ -29,7 +30,7 @@ pub enum Error {
         /// What is wrong with the answer.
         cause: String,
     },
-    /// An HTTP status other than 200.
+    /// An HTTP status other than 200, or for an action other than one of success.
     #[error("the engine answered {what} with HTTP status {status}: {}", quoted(message))]
     Status {
         /// The request.
@@ -62,7 +63,13 @@ impl Error {
             Self::NotHttp(_) | Self::NotAnEngine { .. } => {
                 "See what listens on the engine's socket or port in the VM; it should be Docker or Podman's service."
             }
+            Self::Status { what, status: 304 | 404 | 409, .. } if is_about_one(what) => {
+                "See which containers there are in the VM, and their states: docker ps --all"
+            }
             Self::Status { .. } => "See the engine's log in the VM: journalctl -u docker",
+            Self::TooMuch { what, .. } if is_about_one(what) => {
+                "Look at the container in the VM: docker inspect and docker top"
+            }
             Self::TooMuch { .. } => "Remove containers in the VM that are not needed: docker container prune",
             Self::TooOld(_) => "Update Docker in the VM.",
         }

@@ -9,14 +9,17 @@
 //! | [`json`] | where one JSON object ends in a stream and the next begins |
 //! | `lenient` | JSON without trust |
 //! | [`containers`], [`event`] | the fields used of a container and of an event |
+//! | `container_name`, `one` | one container by its name: actions, and documents that are passed on |
 //! | `body` | how much, and how slowly, an answer may come |
 
 mod body;
+mod container_name;
 pub mod containers;
 mod error;
 pub mod event;
 pub mod json;
 mod lenient;
+mod one;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,17 +28,19 @@ use std::time::Duration;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{HOST, USER_AGENT};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use container_name::ContainerName;
 pub use containers::{Container, Containers, Port};
 pub use error::Error;
 pub use event::{Event, Subject};
+pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP};
 
 use body::Body;
 use containers::{Collector, MAX_ELEMENT};
@@ -273,21 +278,39 @@ impl Connection {
         Ok(Self { sender, _driver: AbortOnDropHandle::new(driver) })
     }
 
-    /// The body of the answer to a request, if its status is 200.
+    /// The body of the answer to a request for something, if its status is 200.
     async fn get(&mut self, path: &str, what: &'static str) -> Result<Incoming, Error> {
-        let request = Request::get(path)
+        self.ask(Method::GET, path, what, ANSWER_LIMIT).await
+    }
+
+    /// The body of the answer to a request without one, if it begins within `limit` and its status is one of success.
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        what: &'static str,
+        limit: Duration,
+    ) -> Result<Incoming, Error> {
+        let is_get = method == Method::GET;
+        let mut request = Request::builder().method(method).uri(path);
+        if !is_get {
+            // hyper leaves it out, and a server may then ask for a length (RFC 9110, 8.6).
+            request = request.header(CONTENT_LENGTH, 0);
+        }
+        let request = request
             .header(HOST, "docker")
             .header(USER_AGENT, concat!("xscontainer/", env!("CARGO_PKG_VERSION")))
             .body(Empty::new())
-            .expect("paths are made of constants and numbers");
-        let answer = timeout(ANSWER_LIMIT, async {
+            .expect("paths are made of constants, numbers and names that are safe in a path");
+        let answer = timeout(limit, async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
         });
-        let slow = |_| Error::Slow { what, limit: ANSWER_LIMIT };
+        let slow = |_| Error::Slow { what, limit };
         let answer = answer.await.map_err(slow)?.map_err(|error| http_error(&error))?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),
+            status if status.is_success() && !is_get => Ok(answer.into_body()),
             status => Err(refusal(what, status, answer).await),
         }
     }

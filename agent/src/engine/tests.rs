@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
 use super::*;
 
-const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","Components":[{"Name":"Engine"}]}"#;
+pub(super) const VERSION: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","Components":[{"Name":"Engine"}]}"#;
 
 /// What the engine does with a request.
 #[derive(Clone)]
-enum Does {
+pub(super) enum Does {
     /// Answers with status 200 and this JSON.
     Json(String),
     /// Sends these pieces, and then nothing, for ever.
@@ -21,16 +21,16 @@ enum Does {
     Closes,
 }
 
-fn json(text: &str) -> Does {
+pub(super) fn json(text: &str) -> Does {
     Does::Json(text.to_owned())
 }
 
-fn head(extra: &str) -> Vec<u8> {
+pub(super) fn head(extra: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n{extra}\r\n").into_bytes()
 }
 
 /// A stream to an engine that answers requests in turn, and the request lines it saw.
-fn engine(script: Vec<Does>) -> (DuplexStream, Arc<Mutex<Vec<String>>>) {
+pub(super) fn engine(script: Vec<Does>) -> (DuplexStream, Arc<Mutex<Vec<String>>>) {
     let (ours, mut theirs) = tokio::io::duplex(4096);
     let seen: Arc<Mutex<Vec<String>>> = Arc::default();
     let lines = Arc::clone(&seen);
@@ -74,7 +74,7 @@ fn engine(script: Vec<Does>) -> (DuplexStream, Arc<Mutex<Vec<String>>>) {
     (ours, seen)
 }
 
-async fn opened(then: Vec<Does>) -> Engine {
+pub(super) async fn opened(then: Vec<Does>) -> Engine {
     let script = [vec![json(VERSION)], then].concat();
     Engine::open(engine(script).0).await.unwrap()
 }
@@ -240,7 +240,7 @@ fn hostilities() -> Vec<(&'static str, Does, &'static str)> {
     ]
 }
 
-fn endless_chunk(begin: &[u8], filler: u8, length: usize) -> Vec<u8> {
+pub(super) fn endless_chunk(begin: &[u8], filler: u8, length: usize) -> Vec<u8> {
     [format!("{:x}\r\n", begin.len() + length).into_bytes(), begin.to_vec(), vec![filler; length]].concat()
 }
 

@@ -6,9 +6,10 @@
 use std::cmp::Reverse;
 use std::fmt;
 
+use super::characters::clean;
 use super::description::MAX_DESCRIPTION;
 use super::status::{is_up, normalised};
-use super::xml::{Document, clean};
+use super::xml::Document;
 use crate::engine::{Container, Containers, Port};
 use crate::xapi::encode::sent_bytes;
 

@@ -1,4 +1,4 @@
-//! XML as both clients' parsers take it. Knows text and elements; must not know what they mean.
+//! XML as the clients' parsers take it. Knows text and elements; must not know what they mean.
 //!
 //! No library's writer can be held to these rules: one client throws at more than 1000 entities such as `&lt;` in a
 //! document (fast-xml-parser 4.5.6; `&amp;` is not counted) and shows numeric references as they are, the other throws
@@ -6,21 +6,38 @@
 
 use std::fmt::Write as _;
 
-/// Entities, other than `&amp;`, in one document.
+use super::characters::{clean, faithful};
+
+/// Entities, other than `&amp;`, in one document for both clients.
 pub const MAX_ENTITIES: usize = 900;
 
 /// An XML document being written.
 #[derive(Debug)]
 pub struct Document {
     text: String,
-    entities_left: usize,
+    /// None if they need not be rationed.
+    entities_left: Option<usize>,
 }
 
 impl Document {
-    /// With the declaration.
+    /// For both clients, with the declaration.
     #[must_use]
     pub fn new() -> Self {
-        Self { text: "<?xml version=\"1.0\" ?>".to_owned(), entities_left: MAX_ENTITIES }
+        Self { text: "<?xml version=\"1.0\" ?>".to_owned(), entities_left: Some(MAX_ENTITIES) }
+    }
+
+    /// For XenCenter alone, with the declaration: entities are not rationed, so that nothing needs to be written with
+    /// characters that merely look alike.
+    #[must_use]
+    pub fn for_xencenter() -> Self {
+        Self { entities_left: None, ..Self::new() }
+    }
+
+    /// How long it is so far, bytes.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it begins with the declaration")]
+    pub fn len(&self) -> usize {
+        self.text.len()
     }
 
     /// The finished text.
@@ -45,15 +62,21 @@ impl Document {
         if is_plain(name) {
             return self.element(name, inside);
         }
+        let rationed = self.entities_left.is_some();
         let mut start = format!("<{ENCODED} name=\"");
-        for c in clean(name) {
-            match c {
-                '&' => start.push_str("&amp;"),
-                // The entity would count; an attribute must not hold these.
-                '<' => start.push('\u{2039}'),
-                '"' => start.push('\''),
-                c => start.push(c),
-            }
+        let mut push = |c| match c {
+            '&' => start.push_str("&amp;"),
+            // An attribute must not hold these, and the entities would count.
+            '<' => start.push_str(if rationed { "\u{2039}" } else { "&lt;" }),
+            '"' => start.push_str(if rationed { "'" } else { "&quot;" }),
+            // Readers make blanks of what parts lines and columns in an attribute (XML 1.0, 3.3.3).
+            '\t' | '\n' => start.push(' '),
+            c => start.push(c),
+        };
+        if rationed {
+            clean(name).for_each(&mut push)
+        } else {
+            faithful(name).for_each(&mut push)
         }
         start.push('"');
         self.enclose(&start, ENCODED, inside);
@@ -72,10 +95,19 @@ impl Document {
         }
     }
 
-    /// Text.
+    /// Text on one line.
     pub fn text(&mut self, text: &str) {
+        self.characters(clean(text));
+    }
+
+    /// Text as it is, with its lines and all its blanks. XenCenter takes text of nothing but white space for none.
+    pub fn faithful_text(&mut self, text: &str) {
+        self.characters(faithful(text));
+    }
+
+    fn characters(&mut self, characters: impl Iterator<Item = char>) {
         let begin = self.text.len();
-        for c in clean(text) {
+        for c in characters {
             match c {
                 '&' => self.text.push_str("&amp;"),
                 '<' => self.push_entity("&lt;", '\u{2039}'),
@@ -87,13 +119,12 @@ impl Document {
 
     /// The entity, or a character that looks like it when there were too many.
     fn push_entity(&mut self, entity: &str, lookalike: char) {
-        match self.entities_left.checked_sub(1) {
-            Some(left) => {
-                self.entities_left = left;
-                self.text.push_str(entity);
-            }
-            None => self.text.push(lookalike),
+        match &mut self.entities_left {
+            Some(0) => return self.text.push(lookalike),
+            Some(left) => *left -= 1,
+            None => {}
         }
+        self.text.push_str(entity);
     }
 }
 
@@ -117,24 +148,6 @@ fn is_plain(name: &str) -> bool {
     let goes_on = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
     let xml = name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("xml"));
     starts && goes_on && !xml && !TAKEN.contains(&name)
-}
-
-/// Foreign text on one line, without white space around it: one client trims, the other does not. What XML cannot carry,
-/// and what would command a terminal or turn the direction of text, is replaced.
-pub fn clean(text: &str) -> impl Iterator<Item = char> {
-    text.trim_matches(|c: char| c.is_whitespace() || c.is_control()).chars().map(|c| match c {
-        '\t' | '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
-        // JavaScript counts the byte order mark as white space and trims it, .NET does not.
-        c if c.is_control() || is_direction(c) || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}') => {
-            char::REPLACEMENT_CHARACTER
-        }
-        c => c,
-    })
-}
-
-/// Marks, embeddings, overrides and isolates of direction (Unicode Standard Annex 9).
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -190,6 +203,26 @@ mod tests {
             let expected = format!("<{ENCODED} name=\"{name}\">v</{ENCODED}>");
             assert_eq!(named(name), expected);
         }
-        assert_eq!(named("a\"<&\u{1b}z"), format!("<{ENCODED} name=\"a'\u{2039}&amp;\u{fffd}z\">v</{ENCODED}>"));
+        assert_eq!(named(" a\"<&\u{1b}\nz "), format!("<{ENCODED} name=\"a'\u{2039}&amp;\u{fffd} z\">v</{ENCODED}>"));
+    }
+
+    fn for_xencenter(inside: impl FnOnce(&mut Document)) -> String {
+        let mut document = Document::for_xencenter();
+        document.element("x", inside);
+        document.finish().trim_start_matches("<?xml version=\"1.0\" ?>").to_owned()
+    }
+
+    #[test]
+    fn a_document_for_xencenter_needs_no_characters_that_look_alike() {
+        let brackets = for_xencenter(|xml| xml.text(&"<".repeat(5000)));
+        assert_eq!(brackets, format!("<x>{}</x>", "&lt;".repeat(5000)));
+        let named = for_xencenter(|xml| xml.foreign_element(" a\"<&'>\u{1b}\r\n\tz ", |_| {}));
+        assert_eq!(named, format!("<x><{ENCODED} name=\" a&quot;&lt;&amp;'>\u{fffd}  z \"/></x>"));
+    }
+
+    #[test]
+    fn faithful_text_is_escaped_no_more_than_needed() {
+        let text = for_xencenter(|xml| xml.faithful_text(" a\r\n\tb ]]> > \"'&lt; \0\n"));
+        assert_eq!(text, "<x> a\n\tb ]]&gt; > \"'&amp;lt; \u{fffd}\n</x>");
     }
 }
