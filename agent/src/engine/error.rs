@@ -30,7 +30,8 @@ pub enum Error {
         /// What is wrong with the answer.
         cause: String,
     },
-    /// An HTTP status other than 200, or for an action other than one of success.
+    /// An HTTP status other than 200, or for an action other than one of success; 200 with nothing where something
+    /// should be.
     #[error("the engine answered {what} with HTTP status {status}: {}", quoted(message))]
     Status {
         /// The request.
@@ -63,7 +64,7 @@ impl Error {
             Self::NotHttp(_) | Self::NotAnEngine { .. } => {
                 "See what listens on the engine's socket or port in the VM; it should be Docker or Podman's service."
             }
-            Self::Status { what, status: 304 | 404 | 409, .. } if is_about_one(what) => {
+            Self::Status { what, status: 200 | 304 | 404 | 409, .. } if is_about_one(what) => {
                 "See which containers there are in the VM, and their states: docker ps --all"
             }
             Self::Status { .. } => "See the engine's log in the VM: journalctl -u docker",

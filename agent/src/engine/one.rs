@@ -133,7 +133,8 @@ impl Engine {
     /// `ps -ef` wherever the engine runs it. Bytes that are no UTF-8 are replaced.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::Status`] also if the container does not run.
+    /// [`Error`]; [`Error::Status`] also if the container does not run, with 409 from Docker and 200 from Podman, which
+    /// gives no list of a paused one either.
     pub async fn top(&mut self, container: &ContainerName) -> Result<String, Error> {
         self.object(&format!("/containers/{container}/top"), TOP, MAX_TOP).await
     }
@@ -164,7 +165,7 @@ async fn one_object(mut body: Body, what: &'static str, max: usize) -> Result<St
     if !splitter.is_complete() {
         return Err(Error::Closed("in the middle of a document".to_owned()));
     }
-    let object = found.ok_or_else(not_an_object)?;
+    let object = found.ok_or_else(|| nothing(what))?;
     let text = String::from_utf8(object).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     // A replacement is longer than what it replaces.
     if text.len() > max {
@@ -172,6 +173,16 @@ async fn one_object(mut body: Body, what: &'static str, max: usize) -> Result<St
     }
     serde_json::from_str::<IgnoredAny>(&text).map_err(|_| not_an_object())?;
     Ok(text)
+}
+
+/// An answer without a word. Podman, which answers with 200 before it looks, says so that it has no processes to list
+/// (podman, pkg/api/handlers/compat/containers_top.go).
+fn nothing(what: &'static str) -> Error {
+    let message = "there is no list of processes; the container does not run, or is paused";
+    match what {
+        TOP => Error::Status { what, status: 200, message: message.to_owned() },
+        _ => Error::NotAnEngine { what, cause: "the answer is empty".to_owned() },
+    }
 }
 
 #[cfg(test)]

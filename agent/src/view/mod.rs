@@ -4,8 +4,8 @@
 //! In a VM's `other_config` both read [`ps()`], [`info`] and [`version()`]: xenadmin XenModel/DockerContainers.cs,
 //! DockerContainer.cs, VM_Docker_Info.cs and VM_Docker_Version.cs, and xen-orchestra
 //! packages/xo-server/src/xapi-object-to-xo.mjs with fast-xml-parser. XenCenter parses without catching errors, on the
-//! thread of its windows; Xen Orchestra loses a VM whose document it cannot parse. [`inspect`] and [`top`] are answers to
-//! XenCenter alone: xenadmin XenAdmin/TabPages/DockerDetailsPage.cs and DockerProcessPage.cs.
+//! thread of its windows; Xen Orchestra loses a VM whose document it cannot parse. [`inspect()`] and [`top()`] are answers
+//! to XenCenter alone: xenadmin XenAdmin/TabPages/DockerDetailsPage.cs and DockerProcessPage.cs.
 //!
 //! | module | knows |
 //! |---|---|
@@ -40,10 +40,10 @@ pub const INFO: &str = "docker_info";
 /// The key of the document that [`version()`] makes.
 pub const VERSION: &str = "docker_version";
 
-/// The root of the document that [`inspect`] makes.
+/// The root of the document that [`inspect()`] makes.
 pub const INSPECT: &str = "docker_inspect";
 
-/// The root of the document that [`top`] makes.
+/// The root of the document that [`top()`] makes.
 pub const TOP: &str = "docker_top";
 
 /// Why no document can be made of what an engine says.

@@ -73,10 +73,9 @@ impl Document {
             '\t' | '\n' => start.push(' '),
             c => start.push(c),
         };
-        if rationed {
-            clean(name).for_each(&mut push)
-        } else {
-            faithful(name).for_each(&mut push)
+        match rationed {
+            true => clean(name).for_each(&mut push),
+            false => faithful(name).for_each(&mut push),
         }
         start.push('"');
         self.enclose(&start, ENCODED, inside);

@@ -97,6 +97,13 @@ async fn a_refusal_is_told_in_the_engines_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn podmans_silence_about_processes_means_that_there_are_none() {
+    let error = opened(vec![json("\n")]).await.top(&web()).await.unwrap_err();
+    assert!(matches!(error, Error::Status { status: 200, .. }), "{error}");
+    assert!(error.to_string().contains("does not run, or is paused"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_done_is_done_whatever_follows() {
     for body in [vec![b'x'; 10 << 20], b"{\"half\":".to_vec()] {
         let head = head("Content-Length: 999999999\r\n");
