@@ -1,11 +1,11 @@
-// What XenCenter makes of documents in other_config, with .NET's XmlDocument.
+// What XenCenter makes of documents in other_config and of answers of plugins, with .NET's XmlDocument.
 //
 //   mcs -r:System.Xml.dll -out:XenCenterViews.exe XenCenterViews.cs && mono XenCenterViews.exe FOLDER
 //
-// FOLDER holds documents, named NUMBER.KEY as in other_config. One JSON value a document, a line each, in the order of
+// FOLDER holds documents, named NUMBER.KEY as in other_config; answers are named by their roots. One JSON value a document, a line each, in the order of
 // the names; what they mean is in tests/client_views/clients.rs. The rules were read in xenadmin's
 // XenModel/DockerContainers.cs, DockerContainer.cs, VM_Docker_Info.cs, VM_Docker_Version.cs and XenAdmin's
-// TabPages/GeneralTabPage.cs.
+// TabPages/GeneralTabPage.cs, DockerDetailsPage.cs and DockerProcessPage.cs.
 
 using System;
 using System.Collections.Generic;
@@ -33,7 +33,13 @@ static class XenCenterViews
             string found;
             try
             {
-                found = key == "docker_ps" ? List(text) : Description(text, key);
+                switch (key)
+                {
+                    case "docker_ps": found = List(text); break;
+                    case "docker_inspect": found = Tree(text); break;
+                    case "docker_top": found = Processes(text); break;
+                    default: found = Description(text, key); break;
+                }
             }
             catch (Exception error)
             {
@@ -154,6 +160,57 @@ static class XenCenterViews
             }
         }
         return Member("fields", "{" + string.Join(",", fields) + "}");
+    }
+
+    // The root is not shown, whatever it is called.
+    static string Tree(string text)
+    {
+        var document = new XmlDocument();
+        document.LoadXml(text);
+        return Member("tree", Nodes(document.DocumentElement));
+    }
+
+    // An element is a node with a label, and what is in it; anything else is a leaf.
+    static string Nodes(XmlNode parent)
+    {
+        var nodes = new List<string>();
+        foreach (XmlNode child in parent.ChildNodes)
+        {
+            if (child.NodeType == XmlNodeType.Element)
+            {
+                var label = child.Name == "SPECIAL_XS_ENCODED_ELEMENT" ? child.Attributes["name"].Value : child.Name;
+                nodes.Add("[" + Text(label) + "," + Nodes(child) + "]");
+            }
+            else
+            {
+                nodes.Add(Text(child.NodeType == XmlNodeType.Text ? child.Value : child.Name));
+            }
+        }
+        return Array(nodes);
+    }
+
+    // Every element `Process`, wherever it is, is a row; what it lacks is that of the row before.
+    static string Processes(string text)
+    {
+        var document = new XmlDocument();
+        document.LoadXml(text);
+        string id = "", command = "", time = "";
+        var rows = new List<string>();
+        foreach (XmlNode process in document.GetElementsByTagName("Process"))
+        {
+            foreach (XmlNode child in process.ChildNodes)
+            {
+                switch (child.Name)
+                {
+                    // Throws if there is no text.
+                    case "PID": id = child.ChildNodes[0].Value; break;
+                    case "CMD": command = child.ChildNodes[0].Value; break;
+                    case "TIME": time = child.ChildNodes[0].Value; break;
+                }
+            }
+            rows.Add(Texts(new[] { id, command, time }));
+        }
+        return Member("processes", Array(rows));
     }
 
     // The text of the first child with a name; nothing if there is none.

@@ -2,6 +2,8 @@
 //
 //   LAB_NODE_MODULES=DIR node xen_orchestra_views.mjs FOLDER
 //
+// Xen Orchestra reads no answers of plugins; what its parser makes of them is shown too, as a second opinion.
+//
 // FOLDER holds documents, named NUMBER.KEY as in other_config. One JSON value a document, a line each, in the order of
 // the names; what they mean is in tests/client_views/clients.rs. The rules were read in xo-server's
 // src/xapi-object-to-xo.mjs and src/utils.mjs and xo-web's src/xo-app/vm/tab-containers.js.
@@ -67,13 +69,47 @@ function description(text, key) {
   return { fields: parsed[key] }
 }
 
+// The same parser with an option that keeps the order, and with blanks as they are.
+const inOrder = new XMLParser({
+  attributeNamePrefix: '',
+  ignoreAttributes: false,
+  ignoreDeclaration: true,
+  parseAttributeValue: false,
+  parseTagValue: false,
+  preserveOrder: true,
+  trimValues: false,
+})
+
+// A node is a name and what is in it, a leaf is a text.
+function nodes(children) {
+  return children.map(child => {
+    const { ':@': attributes, '#text': text, ...element } = child
+    if (text !== undefined) {
+      return text
+    }
+    const [[name, inside]] = Object.entries(element)
+    return [name === 'SPECIAL_XS_ENCODED_ELEMENT' ? attributes.name : name, nodes(inside)]
+  })
+}
+
+function tree(text) {
+  const [[, inside]] = nodes(inOrder.parse(text))
+  return { tree: inside }
+}
+
 const folder = process.argv[2]
 for (const name of readdirSync(folder).sort()) {
   const text = readFileSync(join(folder, name), 'utf8')
   const key = name.split('.')[1]
   let found
   try {
-    found = key === 'docker_ps' ? list(text) : description(text, key)
+    if (key === 'docker_ps') {
+      found = list(text)
+    } else if (key === 'docker_inspect' || key === 'docker_top') {
+      found = tree(text)
+    } else {
+      found = description(text, key)
+    }
   } catch (error) {
     found = { error: error.message }
   }

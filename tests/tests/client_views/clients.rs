@@ -5,7 +5,9 @@
 //! and `{"document", "fields"}` of a description. A row of XenCenter's has `id`, `name`, `status`, `state` (`running`,
 //! `paused`, `halted`), `commands` (what its menus offer), `container`, `created`, `image`, `command` and `ports`, one of
 //! Xen Orchestra's has `name`, `command`, `created` (milliseconds), `status`, `container` and `commands`. XenCenter's list
-//! has `objects` too: how many containers it takes the rows for.
+//! has `objects` too: how many containers it takes the rows for. `{"document", "tree"}` is the reading of a container's
+//! description, nodes as `[label, children]` and leaves as texts, and XenCenter's of a list of processes
+//! `{"document", "processes"}`, rows of PID, CMD and TIME; of that too, the other parser reads a tree.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,7 +17,7 @@ use std::{env, fs};
 use lab::tools::succeed;
 use serde_json::Value as Json;
 
-/// A document and its key in `other_config`.
+/// A document and its key in `other_config`, or its root if it is an answer.
 pub(crate) type Document = (&'static str, String);
 
 /// What both clients read in a document.

@@ -126,7 +126,8 @@ pub(crate) fn description(random: &mut Rng, fields: &[&str]) -> Map<String, Json
     some.into_iter().map(|field| (field, value(random, 5))).collect()
 }
 
-fn value(random: &mut Rng, depth: usize) -> Json {
+/// Anything that JSON has, so deep at most.
+pub(crate) fn value(random: &mut Rng, depth: usize) -> Json {
     match random.u8(..if depth > 0 { 9 } else { 5 }) {
         0 => Json::Null,
         1 => random.bool().into(),

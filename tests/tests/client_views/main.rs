@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
+mod answers;
 mod clients;
 mod engine;
 mod hostile;

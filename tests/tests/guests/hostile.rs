@@ -26,9 +26,10 @@ fn every_misbehaviour_can_be_met_and_ends_with_its_engine() {
             | Misbehaviour::InvalidUtf8 => {
                 assert_eq!((said.code, text), (Some(0), "200"));
             }
-            Misbehaviour::DeepJson | Misbehaviour::MillionContainers | Misbehaviour::HugeContainer => {
-                assert_eq!(text, "200");
-            }
+            Misbehaviour::DeepJson
+            | Misbehaviour::MillionContainers
+            | Misbehaviour::HugeContainer
+            | Misbehaviour::TenMegabytes => assert_eq!(text, "200"),
             _ => assert_ne!(said.code, Some(0), "{misbehaviour:?}: {text}"),
         }
         assert_eq!(vm.hostile_requests().get(place), Some(&1), "{misbehaviour:?}");

@@ -27,6 +27,7 @@ fn live_through_everything(vm: &Vm) {
     vm.docker(&["start", "leaving"]);
     vm.docker(&["exec", "leaving", "true"]);
     vm.docker(&["top", "leaving"]);
+    vm.docker(&["restart", "-t", "0", "leaving"]);
     vm.docker(&["kill", "leaving"]);
     vm.docker(&["wait", "leaving"]);
     vm.docker(&["rm", "leaving"]);
@@ -46,7 +47,10 @@ fn replay_everything(vm: &Vm) {
     engine.stop("exited");
     engine.rename("gone", "leaving");
     engine.stop("leaving");
-    engine.idle_event("leaving", "top");
+    act(vm, "POST", "/containers/leaving/start");
+    act(vm, "GET", "/containers/leaving/top");
+    act(vm, "POST", "/containers/leaving/restart");
+    engine.stop("leaving");
     engine.destroy("leaving");
 }
 
@@ -83,6 +87,45 @@ fn event_shapes(lines: &str) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
+/// Asks an engine to do something; its status, and its words with the id of the container's made its name.
+fn act(vm: &Vm, method: &str, path: &str) -> String {
+    let mut curl = command("curl", ["-s", "-m", "30", "-w", " %{http_code}", "-X", method, "--unix-socket"]);
+    let said = outcome(curl.arg(vm.socket()).arg(format!("http://docker{path}"))).text;
+    said.split(' ').map(|word| if word.len() == 64 { "ID" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_is_done_to_a_container_ends_as_with_a_real_dockerd() {
+    let (network, replay) = (Network::new(), Replay::start());
+    let real = network.vm("real").dockerd();
+    let replayed = network.vm("replayed").replay(&replay, 0);
+    let id = real.run("web", &["sleep", "1000"]);
+    replayed.replayed().create("web");
+    replayed.replayed().start("web");
+    assert_eq!(act(&real, "POST", &format!("/containers/{}/pause", &id[..10])), " 204", "a short id is enough");
+    let other = get(&replayed, "/containers/web/json");
+    let other = other.split('"').nth(3).unwrap();
+    assert_eq!(act(&replayed, "POST", &format!("/containers/{}/pause", &other[..10])), " 204");
+    let steps = [
+        "pause", "start", "top", "unpause", "unpause", "start", "stop", "stop", "pause", "unpause", "top", "start",
+        "pause", "restart", "top", "pause", "stop", "restart", "start", "nothing",
+    ];
+    for (at, verb) in steps.into_iter().enumerate() {
+        let method = if verb == "top" { "GET" } else { "POST" };
+        let ask = |vm: &Vm| act(vm, method, &format!("/v1.41/containers/web/{verb}"));
+        let (theirs, ours) = (ask(&real), ask(&replayed));
+        match verb == "top" && theirs.ends_with(" 200") {
+            true => assert!(ours.ends_with(" 200"), "step {at}: {ours}"),
+            false => assert_eq!(theirs, ours, "step {at}: {verb}"),
+        }
+        let state = |vm: &Vm| vm.docker(&["inspect", "--format", "{{.State.Status}} {{.State.Running}}", "web"]);
+        assert_eq!(state(&real), state(&replayed), "step {at}: {verb}");
+    }
+    for path in ["/containers/nobody/stop", "/containers/nobody/start"] {
+        assert_eq!(act(&real, "POST", path), act(&replayed, "POST", path));
+    }
+}
+
 /// With `LAB_RECORD=1` in the environment, what the replay engine knows is recorded anew.
 #[test]
 fn like_a_real_dockerd() {
@@ -93,7 +136,8 @@ fn like_a_real_dockerd() {
     if env::var_os("LAB_RECORD").is_some() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guests/replies");
         let lists = [("version.json", "/version"), ("info.json", "/info"), ("list.json", "/containers/json?all=1")];
-        for (file, path) in lists {
+        let one = [("inspect.json", "/containers/running/json"), ("top.json", "/containers/running/top")];
+        for (file, path) in lists.into_iter().chain(one) {
             fs::write(folder.join(file), get(&real, path)).unwrap();
         }
         fs::write(folder.join("events.jsonl"), events(&real, &since)).unwrap();
@@ -102,7 +146,9 @@ fn like_a_real_dockerd() {
     let replayed = network.vm("replayed").replay(&replay, 1);
     replay_everything(&replayed);
 
-    for path in ["/version", "/info", "/v1.41/containers/json?all=1", "/containers/json", "/v1.18/containers/json"] {
+    let of_all = ["/version", "/info", "/v1.41/containers/json?all=1", "/containers/json", "/v1.18/containers/json"];
+    let of_one = ["/containers/paused/json", "/containers/paused/top"];
+    for path in of_all.into_iter().chain(of_one) {
         let read = |vm: &Vm| serde_json::from_str::<Value>(&get(vm, path)).unwrap();
         let (real, replayed) = (read(&real), read(&replayed));
         assert_eq!(shapes([&real]), shapes([&replayed]), "{path}");

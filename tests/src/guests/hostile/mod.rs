@@ -54,6 +54,8 @@ pub enum Misbehaviour {
     MillionContainers,
     /// A list with one container of 100 MB.
     HugeContainer,
+    /// A description of a container of ten megabytes.
+    TenMegabytes,
     /// Ten megabytes of an event without a newline, and then silence.
     EndlessEvent,
     /// Events as fast as they can be sent, each of which may change the list.
@@ -64,7 +66,7 @@ pub enum Misbehaviour {
 
 impl Misbehaviour {
     /// All of them, with a status of each kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::EndlessHeaders,
         Self::EndlessHeader,
         Self::NeverAnswers,
@@ -86,6 +88,7 @@ impl Misbehaviour {
         Self::InvalidUtf8,
         Self::MillionContainers,
         Self::HugeContainer,
+        Self::TenMegabytes,
         Self::EndlessEvent,
         Self::EventFlood,
         Self::EventsInBytes,
@@ -101,6 +104,7 @@ impl Misbehaviour {
             | Self::InvalidUtf8
             | Self::MillionContainers
             | Self::HugeContainer => "/containers/json",
+            Self::TenMegabytes => "/containers/plain/json",
             Self::EndlessEvent | Self::EventFlood | Self::EventsInBytes => "/events",
             _ => "",
         }
@@ -154,6 +158,8 @@ impl Misbehaviour {
                 stream.write_all(b"\x15\x03\x01\x00\x02\x02\x50 SSH-2.0-what\r\n\r\n")?;
                 listen(stream)
             }
+            // It has no body (RFC 9110, 15.4.5).
+            Self::Status(304) => stream.write_all(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
             Self::Status(code) => {
                 let text = format!("{code} Whatever");
                 stream.write_all(whole(&text, "{\"message\":\"<b>no\\u001b[31m\\u202e\"}\n").as_bytes())
@@ -202,6 +208,12 @@ impl Misbehaviour {
                 stream.write_all(b"\"}]")?;
                 stream.shutdown(Shutdown::Both)
             }
+            Self::TenMegabytes => {
+                let filler = vec![b'x'; 10_000_000];
+                write!(stream, "{begun}Content-Length: {}\r\n\r\n{{\"Id\":\"", filler.len() + 9)?;
+                stream.write_all(&filler)?;
+                stream.write_all(b"\"}")
+            }
             Self::EndlessEvent => {
                 write!(stream, "{begun}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{{\"status\":\"", 10_000_000)?;
                 (0..100).try_for_each(|_| stream.write_all(&[b'x'; 100_000]))?;
@@ -228,6 +240,8 @@ impl Misbehaviour {
 const VERSION: &str =
     r#"{"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
 const INFO: &str = r#"{"ID":"HOSTILE","Containers":1,"Name":"hostile","ServerVersion":"20.10.24"}"#;
+const INSPECT: &str = r#"{"Id":"6f1cplain","Name":"/plain","State":{"Running":true},"Config":{"Labels":{}}}"#;
+const TOP: &str = r#"{"Titles":["PID","CMD"],"Processes":[["1","sleep 1000"]]}"#;
 const EVENT: &str = concat!(
     r#"{"status":"start","id":"6f1c","from":"lab/busybox:1","Type":"container","Action":"start","#,
     r#""Actor":{"ID":"6f1c","Attributes":{"name":"plain"}},"scope":"local","time":1700000000,"#,

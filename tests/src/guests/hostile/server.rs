@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::{INFO, Misbehaviour, VERSION, container, listen};
+use super::{INFO, INSPECT, Misbehaviour, TOP, VERSION, container, listen};
 use crate::guests::engine::Engine;
 use crate::guests::files;
 use crate::guests::vm::Vm;
@@ -182,6 +182,11 @@ fn answer_plainly(stream: &mut UnixStream, path: &str) -> io::Result<()> {
         "/version" => VERSION.to_owned(),
         "/info" => INFO.to_owned(),
         "/containers/json" => format!("[{}]", container("plain")),
+        "/containers/plain/json" => INSPECT.to_owned(),
+        "/containers/plain/top" => TOP.to_owned(),
+        _ if path.starts_with("/containers/plain/") => {
+            return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
         "/events" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")?;
             return listen(stream);

@@ -34,6 +34,10 @@ impl State {
             Self::Exited(_) => "exited",
         }
     }
+
+    pub(super) fn runs(self) -> bool {
+        matches!(self, Self::Running | Self::Paused)
+    }
 }
 
 struct Container {
@@ -102,6 +106,34 @@ impl Containers {
         at.ok_or_else(|| format!("No such container: {name}"))
     }
 
+    /// The container that somebody means: an id, a name, or the first digits of one id.
+    pub(super) fn look_up(&self, name: &str) -> Option<usize> {
+        self.find(name).ok().or_else(|| {
+            let mut found = (0..self.containers.len()).filter(|at| self.containers[*at].id.starts_with(name));
+            found.next().filter(|_| found.next().is_none())
+        })
+    }
+
+    pub(super) fn id(&self, at: usize) -> &str {
+        &self.containers[at].id
+    }
+
+    pub(super) fn name(&self, at: usize) -> &str {
+        &self.containers[at].name
+    }
+
+    pub(super) fn state(&self, at: usize) -> State {
+        self.containers[at].state
+    }
+
+    pub(super) fn set_state(&mut self, at: usize, state: State) {
+        let container = &mut self.containers[at];
+        if state.runs() != container.state.runs() {
+            container.since = now();
+        }
+        container.state = state;
+    }
+
     /// Makes a change; the events that it causes, in dockerd's order.
     pub(super) fn change(&mut self, verb: &str, name: &str, argument: Option<&str>) -> Result<Vec<Event>, Refusal> {
         if verb == "create" {
@@ -113,7 +145,7 @@ impl Containers {
         }
         let at = self.find(name)?;
         let state = self.containers[at].state;
-        let runs = matches!(state, State::Running | State::Paused);
+        let runs = state.runs();
         let steps: &[&str] = match verb {
             "start" if runs => &[],
             "start" => &["connect", "start"],
@@ -179,7 +211,7 @@ impl Containers {
         Ok(event)
     }
 
-    fn event(&mut self, at: usize, action: &str) -> Event {
+    pub(super) fn event(&mut self, at: usize, action: &str) -> Event {
         self.event_of(at, action, None)
     }
 

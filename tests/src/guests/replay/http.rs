@@ -118,6 +118,8 @@ pub(super) async fn reply(
     let close = if request.keep { "" } else { "Connection: close\r\n" };
     let reply = if request.method == "HEAD" {
         head(status, &format!("{close}Content-Length: 0\r\n"))
+    } else if status.starts_with("204") || status.starts_with("304") {
+        head(status, close)
     } else if body.len() <= 2048 || !request.keep {
         head(status, &format!("{close}Content-Length: {}\r\n", body.len())) + body
     } else {

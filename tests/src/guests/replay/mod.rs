@@ -1,11 +1,13 @@
 //! The replay engine: one process that answers for many engines, with the bodies that a real dockerd gave.
 //!
 //! Where dozens of VMs are needed, real engines are too big (130 MB each). This one knows lists, versions, information,
-//! pings and events, and refuses everything else; tests compare it with a real dockerd. It is its own program, so that
+//! pings and events, and of one container the actions that start, end and freeze it, its description and its processes;
+//! it refuses everything else. Tests compare it with a real dockerd. It is its own program, so that
 //! its work is not the test's: here is the handle, in [`server`] the program.
 
 mod containers;
 mod http;
+mod one;
 pub mod server;
 
 use std::collections::BTreeMap;

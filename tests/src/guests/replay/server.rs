@@ -235,8 +235,16 @@ impl Engine {
                 }
                 ("200 OK", self.containers.borrow().list(request.is_on("all")))
             }
-            _ => ("404 Not Found", message("page not found")),
+            (method, path) => self.answer_one(method, path).unwrap_or(("404 Not Found", message("page not found"))),
         }
+    }
+
+    /// Answers what is asked about one container: `/containers/NAME/VERB`.
+    fn answer_one(&self, method: &str, path: &str) -> Option<(&'static str, String)> {
+        let (name, verb) = path.strip_prefix("/containers/")?.split_once('/')?;
+        let answer = self.containers.borrow_mut().one(method, name, verb)?;
+        answer.events.iter().for_each(|event| self.publish(event));
+        Some((answer.status, answer.body))
     }
 
     /// Sends events until the client ends, or the time that it asked for is over.
