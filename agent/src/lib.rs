@@ -6,6 +6,7 @@
 //! [`inventory`], [`log`], [`service`] and [`quote`] know none of them.
 
 pub mod access;
+pub mod config_drive;
 pub mod engine;
 pub mod guest;
 pub mod inventory;

@@ -37,9 +37,7 @@ fn a_vm_has_the_fields_used_and_of_other_config_our_keys() {
             is_a_snapshot: false,
             other_config: BTreeMap::from([("xscontainer-monitor".into(), "True".into())]),
             views: Views { ps: Some(Digest::of("<docker_ps/>")), info: None, version: None },
-            other_config_bytes: "xscontainer-monitorTrue".len()
-                + "mac_seed1".len()
-                + 2 * encode::ENTRY_MARKUP_BYTES,
+            other_config_bytes: "xscontainer-monitorTrue".len() + "mac_seed1".len() + 2 * encode::ENTRY_MARKUP_BYTES,
         }
     );
 }
