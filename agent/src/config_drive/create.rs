@@ -54,6 +54,10 @@ pub async fn create(
         Err(error) => {
             tracing::warn!(%vm, %error, "no config drive was made; taking back what was");
             undo.all().await;
+            if matches!(error, Error::Xapi { .. }) {
+                // The disk may have been made although the answer was lost.
+                existing::sweep(client, vm).await;
+            }
         }
     }
     result

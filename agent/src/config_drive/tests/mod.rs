@@ -81,7 +81,8 @@ async fn with_the_preference_the_vm_gets_a_connection_to_the_host_internal_netwo
 async fn without_the_preference_nothing_of_the_network_is_changed() {
     let fake = Fake::start(State::default(), no_fault);
     fake.create("a%HINEXISTS%b%ENDHINEXISTS%").await.unwrap();
-    assert!(fake.state().vifs.is_empty() && fake.state().network_config.is_empty());
+    assert_eq!(fake.state().vifs, BTreeMap::new());
+    assert_eq!(fake.state().network_config, BTreeMap::new());
 }
 
 /// Every call on the way to a drive that is in place, and what it is about if that matters.
@@ -154,7 +155,8 @@ async fn an_old_disk_that_cannot_be_destroyed_is_left_to_the_next_call() {
         (request.method == "VDI.destroy" && std::mem::take(&mut refusals) == 1).then(no)
     });
     fake.create(TEXT).await.unwrap();
-    assert_eq!((fake.state().vdis.len(), fake.state().vbds.len()), (2, 1));
+    assert_eq!(fake.state().vdis.len(), 2);
+    assert_eq!(fake.state().vbds.len(), 1);
     fake.create(TEXT).await.unwrap();
     only(&fake.state());
 }
@@ -185,6 +187,21 @@ async fn only_what_calls_for_this_vm_have_left_is_swept_away() {
     let state = fake.state();
     let left: Vec<_> = state.vdis.keys().filter(|name| !name.contains("vdi-")).collect();
     assert_eq!(left, ["OpaqueRef:other", "OpaqueRef:snapshot", "OpaqueRef:used"]);
+}
+
+#[tokio::test]
+async fn a_disk_that_was_made_although_the_answer_was_lost_is_swept_away() {
+    let fake = Fake::start(State::default(), |state, request| {
+        let lost = request.method == "VDI.create";
+        lost.then(|| {
+            let config = [("config-drive", "True"), ("xscontainer-vm", VM)];
+            let config = config.map(|(key, text)| (key.to_owned(), text.to_owned())).into();
+            state.vdis.insert("OpaqueRef:lost".into(), Vdi { config, ..Vdi::default() });
+            Answer::Close
+        })
+    });
+    fake.create(TEXT).await.unwrap_err();
+    assert!(fake.state().vdis.is_empty());
 }
 
 #[tokio::test]
