@@ -74,16 +74,16 @@ pub async fn ended(client: &Client, task: &TaskRef, limit: Duration) -> Result<S
     }
 }
 
-/// Forgets a task; one that has not ended is told to.
+/// Forgets a task; one that had not ended when it was seen `last` is told to.
 ///
 /// # Errors
 /// [`Error`]
 pub async fn destroy(client: &Client, task: &TaskRef, last: &Status) -> Result<(), Error> {
     let mut line = client.line().await;
-    if *last == Status::Pending {
-        if let Err(error) = line.call::<()>("task.cancel", &[task.into()]).await {
-            tracing::debug!(%error, "a task was not cancelled");
-        }
+    if *last == Status::Pending
+        && let Err(error) = line.call::<()>("task.cancel", &[task.into()]).await
+    {
+        tracing::debug!(%error, "a task was not cancelled");
     }
     match line.call("task.destroy", &[Value::from(task)]).await {
         Err(error) if error.is_handle_invalid() => Ok(()),

@@ -45,10 +45,8 @@ async fn a_vm_that_is_off_gets_a_drive_that_waits_for_its_start() {
 async fn a_running_vm_has_the_new_drive_attached_and_the_old_one_gone() {
     let fake = Fake::start(State { running: true, ..State::default() }.with_old_drive(true), no_fault);
     fake.create(TEXT).await.unwrap();
-    let state = fake.state();
-    let (_, vbd) = only(&state);
+    let vbd = only(&fake.state()).1.clone();
     assert_eq!((vbd.device.as_str(), vbd.attached), ("2", true));
-    drop(state);
     fake.create(TEXT).await.unwrap();
     assert_eq!(only(&fake.state()).1.device, "1");
 }
