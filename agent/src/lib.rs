@@ -3,9 +3,11 @@
 //! Dependencies run one way: [`monitor`] decides which VMs to watch from what [`xapi`] reports, finds a way in with
 //! [`access`] and [`guest`], asks the [`engine`] there, and has what it says written down by [`view`]. `xapi`, `guest`,
 //! `engine` and `view` do not know each other, but for the engine's types that `view` turns into documents.
-//! [`inventory`], [`log`], [`service`] and [`quote`] know none of them.
+//! [`config_drive`] gives VMs the drive by which they configure themselves; of the others it knows `xapi` and the key of
+//! `access` only. [`inventory`], [`log`], [`service`] and [`quote`] know none of them.
 
 pub mod access;
+pub mod config_drive;
 pub mod engine;
 pub mod guest;
 pub mod inventory;

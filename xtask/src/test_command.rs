@@ -14,7 +14,8 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 19] = [
+const PACKAGES: [&str; 20] = [
+    "cloud-init",
     "cpio",
     "createrepo-c",
     "dnf",

@@ -52,12 +52,22 @@ impl Client {
         }))
     }
 
+    /// The socket.
+    pub(super) fn socket(&self) -> &Path {
+        &self.0.socket
+    }
+
     /// A connection for calls that belong together; waits while too many are in use.
     pub async fn line(&self) -> Line {
+        self.line_within(ANSWER_LIMIT).await
+    }
+
+    /// Like [`Client::line`] for calls whose answers may take `answer_limit` to begin, because XAPI does them first.
+    pub async fn line_within(&self, answer_limit: Duration) -> Line {
         let permit = Arc::clone(&self.0.places).acquire_owned().await.expect("the semaphore is never closed");
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = idle.unwrap_or_else(|| Connection::new(&self.0.socket));
-        Line { inner: Arc::clone(&self.0), connection: Some(connection), _permit: permit }
+        Line { inner: Arc::clone(&self.0), connection: Some(connection), answer_limit, _permit: permit }
     }
 
     /// Calls `method`; `params` are those after the session's reference. It may happen that XAPI does it twice.
@@ -92,6 +102,8 @@ pub struct Line {
     inner: Arc<Inner>,
     /// Always there but while it is given back.
     connection: Option<Connection>,
+    /// How long XAPI may take to begin an answer.
+    answer_limit: Duration,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -140,7 +152,8 @@ impl Line {
         if_stale: IfStale,
     ) -> Result<T, Error> {
         let params = session.before(params);
-        self.connection().call(Call { method, params: &params, answer_limit: ANSWER_LIMIT, if_stale }).await
+        let answer_limit = self.answer_limit;
+        self.connection().call(Call { method, params: &params, answer_limit, if_stale }).await
     }
 
     /// The session that all share, unless it is the one that turned out to be `invalid`.

@@ -37,6 +37,18 @@ impl Reply for String {
     }
 }
 
+/// A result that is a list of strings.
+impl Reply for Vec<String> {
+    async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
+        let cursor = decoder.enter_array().await?;
+        let mut texts = Vec::new();
+        while decoder.element(cursor).await? {
+            texts.push(String::read(decoder).await?);
+        }
+        Ok(texts)
+    }
+}
+
 /// A call without a result: XAPI answers with an empty string.
 impl Reply for () {
     async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
@@ -94,12 +106,7 @@ where
 }
 
 async fn failure<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Failure, DecodeError> {
-    let cursor = decoder.enter_array().await?;
-    let mut texts = Vec::new();
-    while decoder.element(cursor).await? {
-        texts.push(String::read(decoder).await?);
-    }
-    let mut texts = texts.into_iter();
+    let mut texts = Vec::<String>::read(decoder).await?.into_iter();
     match texts.next() {
         Some(code) => Ok(Failure { code, params: texts.collect() }),
         None => Err(decoder.unexpected("the code of a failure")),

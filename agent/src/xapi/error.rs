@@ -105,7 +105,9 @@ impl Error {
         self.has_code("UUID_INVALID")
     }
 
-    fn has_code(&self, code: &str) -> bool {
+    /// Whether XAPI reports a failure with this code.
+    #[must_use]
+    pub fn has_code(&self, code: &str) -> bool {
         matches!(self, Error::Failure { failure, .. } if failure.code == code)
     }
 

@@ -10,7 +10,8 @@
 //! | [`transport`] | HTTP over the unix socket, one connection kept alive, time limits |
 //! | [`session`] | login, logout, calls on behalf of a session |
 //! | [`client`] | one session for many tasks, some calls at a time |
-//! | [`other_config`], [`messages`], [`secrets`] | the calls that change something |
+//! | [`other_config`], [`messages`], [`secrets`], [`storage`], [`vifs`] | the calls that change something |
+//! | [`disks`], [`tasks`] | what is on disks, and what XAPI is doing about it |
 //! | [`records`] | references and records |
 //! | [`events`] | one `event.from` reply, and the state that replies add up to |
 //! | [`follow`] | keeping that state current whatever happens to XAPI |
@@ -21,6 +22,7 @@ pub mod client;
 mod counted;
 pub mod decode;
 pub mod digest;
+pub mod disks;
 pub mod encode;
 pub mod envelope;
 mod error;
@@ -33,9 +35,12 @@ mod patient;
 pub mod records;
 pub mod secrets;
 pub mod session;
+pub mod storage;
+pub mod tasks;
 mod tokens;
 pub mod transport;
 pub mod value;
+pub mod vifs;
 
 #[cfg(test)]
 pub(crate) mod script;
@@ -46,7 +51,8 @@ pub use error::{Error, Failure};
 pub use events::State;
 pub use follow::{Change, Follower, Update};
 pub use records::{
-    HostRef, HostUuid, Pool, PoolRef, PowerState, Views, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef, VmUuid,
+    HostRef, HostUuid, Pool, PoolRef, PowerState, SrUuid, VdiUuid, Views, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef,
+    VmUuid,
 };
 pub use session::Session;
 pub use value::Value;

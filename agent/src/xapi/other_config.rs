@@ -6,7 +6,7 @@
 
 use super::client::Client;
 use super::error::Error;
-use super::records::{PoolRef, VmRef};
+use super::records::{NetworkRef, PoolRef, VdiRef, VmRef};
 use super::value::Value;
 
 /// How often an entry is removed again because somebody else added it in between.
@@ -17,13 +17,34 @@ const TRIES: usize = 4;
 /// # Errors
 /// [`Error`]; the old entry may be gone then.
 pub async fn replace(client: &Client, vm: &VmRef, key: &str, text: Option<&str>) -> Result<(), Error> {
-    let (vm, key) = (Value::from(vm), Value::from(key));
+    const VM: Calls = Calls { remove: "VM.remove_from_other_config", add: "VM.add_to_other_config" };
+    replace_by(client, VM, vm.into(), key, text).await
+}
+
+/// Like [`replace`], of a network.
+///
+/// # Errors
+/// [`Error`]; the old entry may be gone then.
+pub async fn replace_of_network(client: &Client, network: &NetworkRef, key: &str, text: &str) -> Result<(), Error> {
+    const NETWORK: Calls = Calls { remove: "network.remove_from_other_config", add: "network.add_to_other_config" };
+    replace_by(client, NETWORK, network.into(), key, Some(text)).await
+}
+
+/// The calls of a class.
+#[derive(Clone, Copy)]
+struct Calls {
+    remove: &'static str,
+    add: &'static str,
+}
+
+async fn replace_by(client: &Client, calls: Calls, object: Value, key: &str, text: Option<&str>) -> Result<(), Error> {
+    let key = Value::from(key);
     let mut line = client.line().await;
     let mut tries = 1;
     loop {
-        line.call::<()>("VM.remove_from_other_config", &[vm.clone(), key.clone()]).await?;
+        line.call::<()>(calls.remove, &[object.clone(), key.clone()]).await?;
         let Some(text) = text else { return Ok(()) };
-        let added = line.call::<()>("VM.add_to_other_config", &[vm.clone(), key.clone(), Value::from(text)]).await;
+        let added = line.call::<()>(calls.add, &[object.clone(), key.clone(), Value::from(text)]).await;
         match added {
             Err(error) if error.is_duplicate_key() && tries < TRIES => tries += 1,
             result => return result,
@@ -36,8 +57,27 @@ pub async fn replace(client: &Client, vm: &VmRef, key: &str, text: Option<&str>)
 /// # Errors
 /// [`Error`]
 pub async fn add_to_pool(client: &Client, pool: &PoolRef, key: &str, text: &str) -> Result<bool, Error> {
-    let params = [Value::from(pool), Value::from(key), Value::from(text)];
-    match client.call_once::<()>("pool.add_to_other_config", &params).await {
+    add_by(client, "pool.add_to_other_config", pool.into(), key, text).await
+}
+
+/// Like [`add_to_pool`], to a VM's.
+///
+/// # Errors
+/// [`Error`]
+pub async fn add_to_vm(client: &Client, vm: &VmRef, key: &str, text: &str) -> Result<bool, Error> {
+    add_by(client, "VM.add_to_other_config", vm.into(), key, text).await
+}
+
+/// Like [`add_to_pool`], to a disk's.
+///
+/// # Errors
+/// [`Error`]
+pub async fn add_to_vdi(client: &Client, vdi: &VdiRef, key: &str, text: &str) -> Result<bool, Error> {
+    add_by(client, "VDI.add_to_other_config", vdi.into(), key, text).await
+}
+
+async fn add_by(client: &Client, call: &'static str, object: Value, key: &str, text: &str) -> Result<bool, Error> {
+    match client.call_once::<()>(call, &[object, Value::from(key), Value::from(text)]).await {
         Ok(()) => Ok(true),
         Err(error) if error.is_duplicate_key() => Ok(false),
         Err(error) => Err(error),

@@ -42,6 +42,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// The text of all strings, numbers and flags in the parameters, in their order.
     pub(crate) params: Vec<String>,
+    /// As it came.
+    pub(crate) body: Vec<u8>,
     pub(crate) at: Instant,
 }
 
@@ -50,6 +52,15 @@ pub(crate) struct Server {
     folder: TempDir,
     requests: Arc<Mutex<Vec<Request>>>,
     task: tokio::task::JoinHandle<()>,
+}
+
+impl Request {
+    /// A member of the struct among the parameters of a call, if it is a string.
+    pub(crate) fn member(&self, name: &str) -> Option<String> {
+        let body = std::str::from_utf8(&self.body).unwrap();
+        let (_, rest) = body.split_once(&format!("<name>{name}</name><value><string>"))?;
+        Some(rest.split_once('<')?.0.to_owned())
+    }
 }
 
 impl Drop for Server {
@@ -106,7 +117,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// The requests of one method.
+    /// The requests of one method; that of requests other than calls is the verb and the path, and the query is a parameter.
     pub(crate) fn calls(&self, method: &str) -> Vec<Request> {
         self.requests().into_iter().filter(|request| request.method == method).collect()
     }
@@ -132,8 +143,12 @@ async fn serve(
 ) -> std::io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
-    while let Some(body) = request_body(&mut reader).await? {
-        let request = Request { connection, method: method(&body), params: params(&body), at: Instant::now() };
+    while let Some((target, body)) = request(&mut reader).await? {
+        let (method, params) = match target.split_once('?') {
+            Some((path, query)) => (path.to_owned(), vec![query.to_owned()]),
+            None => call(std::str::from_utf8(&body).unwrap()),
+        };
+        let request = Request { connection, method, params, body, at: Instant::now() };
         requests.lock().unwrap().push(request.clone());
         let mut answer = (script.lock().unwrap())(&request);
         while let Answer::After(pause, then) = answer {
@@ -163,12 +178,17 @@ async fn serve(
     Ok(())
 }
 
-async fn request_body(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<String>> {
+/// The verb and the target in one, and the body.
+async fn request(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<Option<(String, Vec<u8>)>> {
     let mut length = 0;
+    let mut target = String::new();
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).await? == 0 {
             return Ok(None);
+        }
+        if target.is_empty() {
+            target = line.trim_end().trim_end_matches(" HTTP/1.1").to_owned();
         }
         let line = line.trim_end().to_ascii_lowercase();
         if line.is_empty() {
@@ -180,20 +200,17 @@ async fn request_body(reader: &mut BufReader<OwnedReadHalf>) -> std::io::Result<
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await?;
-    Ok(Some(String::from_utf8(body).unwrap()))
+    Ok(Some((target, body)))
 }
 
-fn method(body: &str) -> String {
+/// The method of a call, and its parameters.
+fn call(body: &str) -> (String, Vec<String>) {
     let (_, rest) = body.split_once("<methodName>").unwrap();
-    rest.split_once('<').unwrap().0.to_owned()
-}
-
-fn params(body: &str) -> Vec<String> {
     let scalar = |piece: &str| {
         let (tag, text) = piece.split_once('>')?;
         matches!(tag, "string" | "double" | "boolean").then(|| text.to_owned())
     };
-    body.split('<').filter_map(scalar).collect()
+    (rest.split_once('<').unwrap().0.to_owned(), body.split('<').filter_map(scalar).collect())
 }
 
 /// An HTTP answer with status 200.

@@ -89,7 +89,7 @@ struct Open {
 }
 
 /// The task that moves bytes for a connection; ends with the connection.
-struct AbortOnDrop(JoinHandle<()>);
+pub(super) struct AbortOnDrop(pub(super) JoinHandle<()>);
 
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {

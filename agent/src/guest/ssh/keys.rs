@@ -140,7 +140,7 @@ pub async fn generate() -> (PrivateKey, Zeroizing<String>) {
     tokio::task::spawn_blocking(|| generate_blocking(POOL_KEY_BITS)).await.expect("making a key does not panic")
 }
 
-fn generate_blocking(bits: usize) -> (PrivateKey, Zeroizing<String>) {
+pub(crate) fn generate_blocking(bits: usize) -> (PrivateKey, Zeroizing<String>) {
     let mut random = russh::keys::key::safe_rng();
     let key = rsa::RsaPrivateKey::new(&mut random, bits).expect("a key of a usual size can be made");
     let pem = key.to_pkcs1_pem(LineEnding::LF).expect("every key has a PEM form");

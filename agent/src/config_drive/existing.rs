@@ -1,0 +1,113 @@
+//! The config drives that a VM has, and those that were made for it and never came to it. Knows how to take them away;
+//! must not know why.
+
+use super::DISK_NAME;
+use super::error::{Doing, Error};
+use crate::xapi::records::{self, CONFIG_DRIVE, MADE_FOR, Vbd, VbdRef, Vdi, VdiRef};
+use crate::xapi::{Client, Vm, VmRef, VmUuid, other_config, storage};
+
+/// A config drive that a VM has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Drive {
+    pub(super) vbd: VbdRef,
+    attached: bool,
+    /// None if the disk is gone already.
+    vdi: Option<VdiRef>,
+}
+
+/// All config drives of a VM: those whose disk or connection says so.
+///
+/// # Errors
+/// [`Error::Xapi`]
+pub(super) async fn of_vm(client: &Client, vm: &VmRef) -> Result<Vec<Drive>, Error> {
+    let doing = "see which config drives the VM has";
+    let vbds: Vec<VbdRef> = client.call("VM.get_VBDs", &[vm.into()]).await.doing(doing)?;
+    let mut drives = Vec::new();
+    for reference in vbds {
+        let Some(vbd) = if_there(records::read::<Vbd>(client, &reference).await).doing(doing)? else { continue };
+        let vdi = match &vbd.vdi {
+            None => None,
+            Some(vdi) => if_there(records::read::<Vdi>(client, vdi).await).doing(doing)?,
+        };
+        let of_disk = vdi.as_ref().is_some_and(|vdi| vdi.other_config.contains_key(CONFIG_DRIVE));
+        if of_disk || vbd.other_config.contains_key(CONFIG_DRIVE) {
+            drives.push(Drive { vbd: reference, attached: vbd.currently_attached, vdi: vdi.and(vbd.vdi) });
+        }
+    }
+    Ok(drives)
+}
+
+fn if_there<T>(read: Result<T, crate::xapi::Error>) -> Result<Option<T>, crate::xapi::Error> {
+    match read {
+        Ok(record) => Ok(Some(record)),
+        Err(error) if error.is_handle_invalid() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes drives away from their VM, and then destroys their disks.
+///
+/// # Errors
+/// [`Error::OldStays`] if the VM keeps one; those after it were not touched then. A disk that cannot be destroyed is no
+/// error: no VM has it any more, and [`sweep`] will try again.
+pub(super) async fn remove(client: &Client, uuid: &VmUuid, drives: &[Drive]) -> Result<(), Error> {
+    let mut refusal = Ok(());
+    let mut removed = Vec::new();
+    for drive in drives {
+        match storage::remove_vbd(client, &drive.vbd, drive.attached).await {
+            Ok(()) => removed.extend(&drive.vdi),
+            Err(cause) => {
+                refusal = Err(Error::OldStays { vm: uuid.clone(), cause });
+                break;
+            }
+        }
+    }
+    for vdi in removed {
+        if let Err(error) = discard(client, vdi).await {
+            tracing::warn!(vm = %uuid, %error, vdi = vdi.as_str(), "the disk of an old config drive stays until the next is made");
+            if let Err(error) = other_config::add_to_vdi(client, vdi, MADE_FOR, uuid.as_str()).await {
+                tracing::warn!(vm = %uuid, %error, vdi = vdi.as_str(), "and it could not be marked for that");
+            }
+        }
+    }
+    refusal
+}
+
+/// Destroys a disk, unless another VM has it.
+async fn discard(client: &Client, vdi: &VdiRef) -> Result<(), crate::xapi::Error> {
+    let Some(record) = if_there(records::read::<Vdi>(client, vdi).await)? else { return Ok(()) };
+    for vbd in &record.vbds {
+        let Some(Vbd { vm: Some(vm), .. }) = if_there(records::read(client, vbd).await)? else { continue };
+        let user: Option<Vm> = if_there(records::read(client, &vm).await)?;
+        // dom0 has it for a moment, while somebody reads it.
+        if let Some(user) = user.filter(|user| !user.is_control_domain) {
+            tracing::info!(vdi = %record.uuid, vm = %user.uuid, "an old config drive is another VM's, too, and stays with that");
+            return Ok(());
+        }
+    }
+    tracing::info!(vdi = %record.uuid, "destroying an old config drive");
+    storage::destroy_vdi(client, vdi).await
+}
+
+/// Destroys what calls for this VM have left that were ended in the middle: disks made for it that nobody has. Others'
+/// disks are told by the VM's uuid in them, and snapshots by their flag. Best effort; the log tells.
+pub(super) async fn sweep(client: &Client, uuid: &VmUuid) {
+    let found = client.call::<Vec<VdiRef>>("VDI.get_by_name_label", &[DISK_NAME.into()]).await;
+    let vdis = found.unwrap_or_else(|error| {
+        tracing::warn!(vm = %uuid, %error, "could not look for what earlier calls left");
+        Vec::new()
+    });
+    for reference in vdis {
+        let Ok(vdi) = records::read::<Vdi>(client, &reference).await else { continue };
+        let ours = vdi.other_config.get(MADE_FOR).is_some_and(|made_for| made_for == uuid.as_str());
+        let drive = vdi.other_config.contains_key(CONFIG_DRIVE);
+        if ours && drive && vdi.vbds.is_empty() && !vdi.is_a_snapshot {
+            match storage::destroy_vdi(client, &reference).await {
+                Ok(()) => tracing::info!(vm = %uuid, vdi = %vdi.uuid, "destroyed a disk that an earlier call left"),
+                Err(error) => {
+                    tracing::warn!(vm = %uuid, vdi = %vdi.uuid, %error, "a disk that an earlier call left stays");
+                }
+            }
+        }
+    }
+}
