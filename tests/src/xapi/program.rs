@@ -5,7 +5,7 @@
 
 use std::{
     fmt::Write as _,
-    fs::File,
+    fs::{self, File},
     io::{self, ErrorKind, Read, Seek, SeekFrom},
     os::unix::process::ExitStatusExt,
     path::Path,
@@ -41,8 +41,8 @@ pub(super) struct Running {
 /// Runs a plugin to its end, however long that takes, and reads what it said.
 ///
 /// The program has one argument, no input, an environment of nothing but `PATH`, files for output and the root as its
-/// folder. Descriptors of this process stay here: Rust opens them all close-on-exec. It goes on when the client that
-/// called it is gone, and ends with the simulator.
+/// folder, and no descriptors of this process. It goes on when the client that called it is gone, and ends with the
+/// simulator.
 ///
 /// # Errors
 /// What xapi makes of its output; `INTERNAL_ERROR` when it cannot be started, as with an argument longer than Linux
@@ -56,8 +56,8 @@ pub(super) async fn run(
 ) -> Result<String, Failure> {
     let broken = |error: io::Error| Failure::internal(&format!("cannot run {}: {error}", program.display()));
     let (mut stdout, mut stderr) = (tempfile::tempfile().map_err(broken)?, tempfile::tempfile().map_err(broken)?);
-    let mut command = Command::new(program);
-    command.arg(argument(session, function, arguments)).env_clear().env("PATH", PATH).current_dir("/");
+    let mut command = command(program, &argument(session, function, arguments));
+    command.env_clear().env("PATH", PATH).current_dir("/");
     command.stdin(Stdio::null()).stdout(stdout.try_clone().map_err(broken)?);
     command.stderr(stderr.try_clone().map_err(broken)?).kill_on_drop(true);
     let mut tries = 1;
@@ -78,6 +78,36 @@ pub(super) async fn run(
     let status = end.await.unwrap_or_else(|error| Err(io::Error::other(error))).map_err(broken)?;
     let (stdout, stderr) = (content(&mut stdout).map_err(broken)?, content(&mut stderr).map_err(broken)?);
     judge(status, &stdout, &stderr)
+}
+
+/// The program with its argument. What Rust opens is close-on-exec; what this process has inherited may not be, and then
+/// a shell closes it, which afterwards is the program.
+fn command(program: &Path, argument: &str) -> Command {
+    let inherited = inherited();
+    if inherited.is_empty() {
+        let mut command = Command::new(program);
+        command.arg(argument);
+        return command;
+    }
+    let close: String = inherited.iter().map(|descriptor| format!("exec {descriptor}>&-; ")).collect();
+    // Not sh, which cannot close what is above 9 everywhere; and bash would add to the environment.
+    let mut command = Command::new("/bin/bash");
+    command.arg("-c").arg(format!("{close}exec -c /usr/bin/env PATH={PATH} \"$0\" \"$1\"")).arg(program).arg(argument);
+    command
+}
+
+/// The descriptors beyond the standard ones that a program would get (proc(5), `/proc/pid/fdinfo`).
+fn inherited() -> Vec<u32> {
+    const CLOSE_ON_EXEC: u32 = 0o2_000_000;
+    let stays_open = |descriptor: &u32| {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).unwrap_or_default();
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).map(str::trim);
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags, 8).ok());
+        flags.is_some_and(|flags| flags & CLOSE_ON_EXEC == 0)
+    };
+    let entries = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let descriptors = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    descriptors.filter(|descriptor| *descriptor > 2 && stays_open(descriptor)).collect()
 }
 
 /// Kills the programs that run and waits until they are gone; says how many there were.
