@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{output, state::Shared, value::Failure, xmlrpc::escape};
 
-/// The whole environment of a plugin (xen-api ocaml/libs/forkexecd or ocaml/forkexecd, lib/forkhelpers.ml,
+/// The whole environment of a plugin (xen-api ocaml/forkexecd/lib/forkhelpers.ml,
 /// `default_path_env_pair`).
 const PATH: &str = "/sbin:/usr/sbin:/bin:/usr/bin";
 
