@@ -1,6 +1,6 @@
 // Xen Orchestra's library (npm's xen-api) against a simulated XAPI.
 //
-//   LAB_NODE_MODULES=DIR node watch.mjs URL TRANSPORT VM_UUID
+//   LAB_NODE_MODULES=DIR node watch.mjs URL TRANSPORT VM_UUID SR_UUID
 //
 // Every line of the output is a JSON value that the scenario in tests/real_clients.rs expects.
 
@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 
 const { createClient } = await import(pathToFileURL(join(process.env.LAB_NODE_MODULES, 'xen-api', 'index.mjs')))
 
-const [url, transport, vmUuid] = process.argv.slice(2)
+const [url, transport, vmUuid, srUuid] = process.argv.slice(2)
 const tell = (step, found) => console.log(JSON.stringify({ [step]: found }))
 
 const xapi = createClient({
@@ -41,6 +41,31 @@ await vm.add_tags('lab')
 tell('tags', await xapi.getField('VM', vm.$ref, 'tags'))
 tell('plugin', await xapi.call('host.call_plugin', xapi.pool.master, 'echo', 'say', { a: 'b' }))
 tell('task', await xapi.callAsync('host.call_plugin', xapi.pool.master, 'echo', 'say', { a: '<&>' }))
+
+const answer = await xapi.call('host.call_plugin', xapi.pool.master, 'mirror', 'say', { a: '<&> é\n', b: '' })
+tell('program', answer.slice(answer.indexOf('<struct>')))
+
+// A disk as Xen Orchestra fills and reads it.
+const vdi = await xapi.call('VDI.create', {
+  name_label: 'lab disk',
+  name_description: '',
+  SR: xapi.objects.all[srUuid].$ref,
+  virtual_size: String(3 << 20),
+  type: 'user',
+  sharable: false,
+  read_only: false,
+  other_config: {},
+  xenstore_data: {},
+  sm_config: {},
+})
+const content = Buffer.alloc(1_280_000, 'lab')
+const imported = await xapi.putResource(content, '/import_raw_vdi/', { query: { format: 'raw', vdi }, task: true })
+tell('import', imported === vdi)
+const response = await xapi.getResource('/export_raw_vdi/', { query: { format: 'raw', vdi }, task: true })
+const exported = Buffer.from(await response.body.arrayBuffer())
+await response.task
+tell('export', [exported.length, exported.subarray(0, content.length).equals(content)])
+await xapi.call('VDI.destroy', vdi)
 
 for (const [method, ...params] of [
   ['VM.get_record', 'OpaqueRef:gone'],

@@ -6,8 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -66,11 +67,32 @@ impl Drop for Script {
     }
 }
 
-/// A simulator with one VM, `web`, that has guest metrics and a VIF.
+/// A plugin that answers in the form of XenAPIPlugin.py: with `True` and the document that it was given, or it fails.
+const MIRROR: &str = r#"#!/bin/sh
+case "$1" in
+*"<methodName>fail</methodName>"*)
+  status=Failure member=ErrorDescription
+  value='<array><data><value><string>LAB</string></value><value/></data></array>' ;;
+*)
+  status=Success member=Value value="<string><![CDATA[True$1]]></string>" ;;
+esac
+echo "<?xml version='1.0'?>
+<methodResponse><params><param><value><struct>
+<member><name>Status</name><value><string>$status</string></value></member>
+<member><name>$member</name><value>$value</value></member>
+</struct></value></param></params></methodResponse>"
+"#;
+
+/// The end of what `mirror` answers to the arguments `a` and `b`.
+const MIRRORED: &str = "<struct><member><name>a</name><value>&lt;&amp;&gt; é\n</value></member><member><name>b</name>\
+                        <value/></member></struct></value></param></params></methodCall>";
+
+/// A simulator with one VM, `web`, that has guest metrics and a VIF, an SR, and the plugin `mirror`.
 struct Lab {
     xapi: Xapi,
     vm: Ref,
     uuid: String,
+    sr_uuid: String,
     _directory: tempfile::TempDir,
 }
 
@@ -84,7 +106,13 @@ impl Lab {
         xapi.add_guest_metrics(&vm, &[("0/ip", "10.0.0.7"), ("0/ipv6/0", "")]).unwrap();
         xapi.add("VIF", [("VM", (&vm).into()), ("device", "0".into())]).unwrap();
         let uuid = xapi.get(&vm, "uuid").unwrap().text().unwrap().to_owned();
-        Self { xapi, vm, uuid, _directory: directory }
+        let sr = xapi.add_sr("disks", &[&xapi.host()]);
+        let sr_uuid = xapi.get(&sr, "uuid").unwrap().text().unwrap().to_owned();
+        let program = directory.path().join("mirror");
+        fs::write(&program, MIRROR).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        xapi.install_plugin(&xapi.host(), "mirror", &program);
+        Self { xapi, vm, uuid, sr_uuid, _directory: directory }
     }
 
     fn url(&self) -> String {
@@ -103,7 +131,7 @@ fn python(lab: &Lab, uri: &str) {
     let python = tool("LAB_PYTHON", "target/lab/venv/bin/python");
     let lost = Failure::new("SESSION_INVALID", &["lost"]);
     lab.xapi.fail_next_call("host.get_by_uuid", Fault::Fails(lost));
-    let script = Script::start(Command::new(python).arg(script).args([uri, &lab.uuid]));
+    let script = Script::start(Command::new(python).arg(script).args([uri, &lab.uuid, &lab.sr_uuid]));
 
     script.expect("api version", &json!("2.15"));
     script.expect("methods", &json!(true));
@@ -122,6 +150,14 @@ fn python(lab: &Lab, uri: &str) {
     script.expect("map", &json!({"a": "1", "b": ""}));
     script.expect("secret", &json!(true));
     script.expect("message", &json!("body"));
+    script.expect("hosts of the SR", &json!([true]));
+    script.expect("size", &json!("4194304"));
+    script.expect("import", &json!(["success", true]));
+    script.expect("export", &json!([4_194_304, true, 4_194_304 - 1_280_000]));
+    script.expect("destroyed", &json!("HANDLE_INVALID"));
+    script.expect("plugin", &json!(["True<methodCall>", MIRRORED]));
+    script.expect("plugin fails", &json!(["LAB", ""]));
+    script.expect("plugin missing", &json!(["XENAPI_MISSING_PLUGIN", "missing"]));
     script.expect("wrong handle", &json!(["HANDLE_INVALID", "VM", "OpaqueRef:gone"]));
     script.expect("wrong uuid", &json!(["UUID_INVALID", "network", "gone"]));
     script.expect("unknown method", &json!(["MESSAGE_METHOD_UNKNOWN", "VM.dance"]));
@@ -172,7 +208,7 @@ fn node(transport: &str) {
     let script = Script::start(
         Command::new(node)
             .arg(script)
-            .args([&lab.url(), transport, &lab.uuid])
+            .args([&lab.url(), transport, &lab.uuid, &lab.sr_uuid])
             .env("LAB_NODE_MODULES", tool("LAB_NODE_MODULES", "target/lab/node_modules")),
     );
 
@@ -186,6 +222,9 @@ fn node(transport: &str) {
     script.expect("tags", &json!(["lab"]));
     script.expect("plugin", &json!("Truesay a=b"));
     script.expect("task", &json!("Truesay a=<&>"));
+    script.expect("program", &json!(MIRRORED));
+    script.expect("import", &json!(true));
+    script.expect("export", &json!([4_194_304, true]));
     script.expect("failure", &json!(["HANDLE_INVALID", "VM", "OpaqueRef:gone"]));
     script.expect("failure", &json!(["UUID_INVALID", "VM", "gone"]));
     script.expect("failure", &json!(["MESSAGE_METHOD_UNKNOWN", "VM.dance"]));

@@ -3,15 +3,19 @@
 //! Follows xen-api ocaml/xapi/xapi_session.ml, xapi_message.ml, xapi_secret.ml, xapi_task.ml, xapi_vif_helpers.ml and
 //! xapi_plugins.ml. Must not know wire formats.
 
+use std::{path::PathBuf, sync::Arc};
+
 use super::{
     database::place_of,
     dates::now,
-    dispatch::{Origin, text},
-    events,
+    dispatch::{Endpoint, Origin, text},
+    drives, events,
     methods::Special,
+    program,
     schema::{self, Class, Kind},
     sessions,
-    state::{Shared, State},
+    state::{Plugin, Shared, State},
+    storage,
     value::{Failure, NULL_REF, Ref, Value},
 };
 
@@ -30,19 +34,28 @@ const MESSAGE_CLASSES: &[(&str, &str)] = &[
 ];
 
 /// `session.login_with_password`: on the unix socket anyone is let in, over TCP a wrong password costs a delay.
-pub(super) async fn login(shared: &Shared, origin: Origin, params: &[Value]) -> Result<Value, Failure> {
+pub(super) async fn login(shared: &Shared, endpoint: &Endpoint, params: &[Value]) -> Result<Value, Failure> {
     let (user, password) = (text(&params[0])?, text(&params[1])?);
     let originator = params.get(3).map(text).transpose()?.unwrap_or_default();
     let right = shared.password.as_deref().is_none_or(|right| user == "root" && password == right);
-    if origin == Origin::Tcp && !right {
+    if endpoint.origin == Origin::Tcp && !right {
         tokio::time::sleep(shared.login_delay).await;
         return Err(Failure::new("SESSION_AUTHENTICATION_FAILED", &[user, "Authentication failure"]));
     }
-    shared.change(|state| sessions::open(&mut state.database, user, originator)).map(Value::from)
+    let opened = shared.change(|state| {
+        let host = endpoint.host(state);
+        sessions::open(&mut state.database, &host, user, originator)
+    });
+    opened.map(Value::from)
 }
 
 /// Every other special method, in an open session.
-pub(super) async fn call(shared: &Shared, special: Special, session: &str, params: &[Value]) -> Result<Value, Failure> {
+pub(super) async fn call(
+    shared: &Arc<Shared>,
+    special: Special,
+    session: &str,
+    params: &[Value],
+) -> Result<Value, Failure> {
     match special {
         Special::EventFrom => {
             let classes = params[0].items().iter().map(|item| text(item).map(str::to_owned));
@@ -52,7 +65,7 @@ pub(super) async fn call(shared: &Shared, special: Special, session: &str, param
             };
             events::from(shared, session, &classes, text(&params[1])?, timeout).await
         }
-        Special::CallPlugin => call_plugin(shared, params),
+        Special::CallPlugin => call_plugin(shared, session, params).await,
         Special::MessageGet | Special::MessageGetSince => shared.look(|state| messages(state, special, params)),
         _ => shared.change(|state| change(state, special, session, params)),
     }
@@ -95,6 +108,14 @@ fn change(state: &mut State, special: Special, session: &str, params: &[Value]) 
         }
         Special::VifCreate => create_vif(state, &params[0]),
         Special::VifDestroy => destroy(state, "VIF", text(&params[0])?),
+        Special::VdiCreate => storage::create(state, &params[0]).map(Ref::into),
+        Special::VdiDestroy => storage::destroy(state, text(&params[0])?).map(|()| "".into()),
+        Special::VbdCreate => drives::create(state, &params[0]).map(Ref::into),
+        Special::VbdPlug => drives::plug(state, text(&params[0])?).map(|()| "".into()),
+        Special::VbdUnplug => drives::unplug(state, text(&params[0])?).map(|()| "".into()),
+        Special::VbdDestroy => drives::destroy(state, text(&params[0])?).map(|()| "".into()),
+        Special::VbdInsert => drives::insert(state, text(&params[0])?, text(&params[1])?).map(|()| "".into()),
+        Special::VbdEject => drives::eject(state, text(&params[0])?).map(|()| "".into()),
         _ => Err(Failure::internal("not a change")),
     }
 }
@@ -103,11 +124,12 @@ fn destroy(state: &mut State, name: &str, object: &str) -> Result<Value, Failure
     state.database.destroy(class(name)?, object).map(|()| "".into())
 }
 
-fn class(name: &str) -> Result<&'static Class, Failure> {
+pub(super) fn class(name: &str) -> Result<&'static Class, Failure> {
     Class::named(name).ok_or_else(|| Failure::internal(&format!("missing table {name}")))
 }
 
-fn missing_member(name: &str) -> Failure {
+/// What a record without a member that it must have is answered with (xen-api ocaml/xapi/server_helpers.ml).
+pub(super) fn missing_member(name: &str) -> Failure {
     Failure::internal(&format!("Server_helpers.Dispatcher_FieldNotFound(\"{name}\")"))
 }
 
@@ -201,7 +223,14 @@ fn local_mac(uuid: &str) -> String {
     format!("02:{}", pairs.join(":"))
 }
 
-fn call_plugin(shared: &Shared, params: &[Value]) -> Result<Value, Failure> {
+/// What answers for a plugin on a host.
+enum Installed {
+    Program(PathBuf),
+    Stand(Plugin),
+}
+
+/// `host.call_plugin`: a program that is installed on the host, else what a test lets answer on every host.
+async fn call_plugin(shared: &Arc<Shared>, session: &str, params: &[Value]) -> Result<Value, Failure> {
     let (host, name, function) = (text(&params[0])?, text(&params[1])?, text(&params[2])?);
     let Value::Struct(members) = schema::fit(Kind::Map, params[3].clone())? else {
         return Err(Failure::internal("not a map"));
@@ -212,9 +241,17 @@ fn call_plugin(shared: &Shared, params: &[Value]) -> Result<Value, Failure> {
         if host == NULL_REF || state.database.row(class("host")?, host).is_err() {
             return Err(Failure::handle_invalid("host", host));
         }
-        let plugin = state.plugins.get(name).cloned();
+        if state.offline.contains(host) {
+            return Err(Failure::new("HOST_OFFLINE", &[host]));
+        }
+        let program = state.programs.get(&(host.to_owned(), name.to_owned())).cloned().map(Installed::Program);
+        let plugin = program.or_else(|| state.plugins.get(name).cloned().map(Installed::Stand));
         plugin.ok_or_else(|| Failure::new("XENAPI_MISSING_PLUGIN", &[name]))
     })?;
     // Outside the lock: a plugin may use the handle or call back.
-    plugin(function, &arguments).map(Value::String)
+    match plugin {
+        Installed::Program(program) => program::run(shared, &program, session, function, &arguments).await,
+        Installed::Stand(plugin) => plugin(function, &arguments),
+    }
+    .map(Value::String)
 }

@@ -2,6 +2,8 @@
 //!
 //! Follows xen-api ocaml/idl/ocaml_backend/gen_server.ml. Must not know wire formats.
 
+use std::sync::Arc;
+
 use super::{
     calls,
     dates::now,
@@ -9,8 +11,9 @@ use super::{
     schema::Class,
     sessions,
     state::{Shared, State},
+    tasks,
     value::{Failure, Ref, Value},
-    xmlrpc::{self, Call},
+    xmlrpc::Call,
 };
 
 /// Where a call comes from. On the unix socket everyone is root (xen-api ocaml/xapi/context.ml, `preauth`).
@@ -18,6 +21,21 @@ use super::{
 pub(super) enum Origin {
     Unix,
     Tcp,
+}
+
+/// What a client is connected to.
+#[derive(Clone, Debug)]
+pub(super) struct Endpoint {
+    pub(super) origin: Origin,
+    /// The host whose socket it is; none for that of the pool coordinator, whoever that is.
+    pub(super) host: Option<Ref>,
+}
+
+impl Endpoint {
+    /// The host that the client is on.
+    pub(super) fn host(&self, state: &State) -> Ref {
+        self.host.clone().unwrap_or_else(|| state.coordinator())
+    }
 }
 
 /// The dotted name to count a call under: the one that it resolves to, or else the one that was sent.
@@ -30,7 +48,7 @@ pub(super) fn counted_name(call: &Call) -> String {
 ///
 /// # Errors
 /// The API's failure.
-pub(super) async fn dispatch(shared: &Shared, origin: Origin, call: &Call) -> Result<Value, Failure> {
+pub(super) async fn dispatch(shared: &Arc<Shared>, endpoint: &Endpoint, call: &Call) -> Result<Value, Failure> {
     let (asynchronous, name) = match call.name.strip_prefix("Async.") {
         Some(name) => (true, name),
         None => (false, call.name.as_str()),
@@ -52,7 +70,7 @@ pub(super) async fn dispatch(shared: &Shared, origin: Origin, call: &Call) -> Re
     };
     if special.is_some_and(|special| !special.needs_session()) {
         return match special {
-            Some(Special::Login) => calls::login(shared, origin, params).await,
+            Some(Special::Login) => calls::login(shared, endpoint, params).await,
             _ => Ok(Value::set(methods::all())),
         };
     }
@@ -157,30 +175,14 @@ fn write(state: &mut State, class: &'static Class, generic: Generic, params: &[V
     Ok("".into())
 }
 
-/// The task that an asynchronous call left behind; its result is XML-RPC in itself (xen-api taskHelper.ml).
+/// The task that an asynchronous call left behind.
 fn finished_task(
     state: &mut State,
     name: &str,
     session: &str,
     result: Result<Value, Failure>,
 ) -> Result<Value, Failure> {
-    let mut fields = vec![
-        ("name_label", Value::String(format!("Async.{name}"))),
-        ("session", session.into()),
-        ("progress", Value::Float(1.0)),
-        ("created", now()),
-        ("finished", now()),
-    ];
-    match result {
-        Ok(value) => {
-            let mut encoded = String::new();
-            // A call without a result leaves an empty text.
-            if value.text() != Some("") {
-                xmlrpc::encode(&value, &mut encoded);
-            }
-            fields.extend([("status", "success".into()), ("result", encoded.into())]);
-        }
-        Err(failure) => fields.extend([("status", "failure".into()), ("error_info", failure.description())]),
-    }
-    state.database.create("task", None, fields).map(Ref::into)
+    let about =
+        [("name_label", Value::String(format!("Async.{name}"))), ("session", session.into()), ("created", now())];
+    state.database.create("task", None, about.into_iter().chain(tasks::outcome(result))).map(Ref::into)
 }

@@ -32,12 +32,24 @@ pub enum Fault {
     Fails(Failure),
     /// The next `event.from` answers at once without events and with the token that it was given.
     EmptyEventsAtOnce,
+    /// SIGKILL for the plugin programs that run at that moment.
+    ///
+    /// Before the request: it is not carried out and its connection ends, unless no program runs, which changes nothing.
+    /// After it: it has taken effect, and the programs are gone before the reply leaves.
+    KillPlugin {
+        /// Whether the request takes effect first.
+        after: bool,
+    },
 }
 
-/// The faults that wait for their call, in the order in which they were asked for.
+/// The faults that wait for their call, in the order in which they were asked for, and those that wait for a number.
 #[derive(Debug, Default)]
 pub struct Faults {
     waiting: VecDeque<(Option<String>, Fault)>,
+    /// The names of the requests since counting began; none before that.
+    counted: Option<Vec<String>>,
+    /// By the number that their request will have.
+    numbered: BTreeMap<usize, Fault>,
 }
 
 impl Faults {
@@ -47,8 +59,33 @@ impl Faults {
         self.waiting.push_back((method.map(str::to_owned), fault));
     }
 
-    /// Takes the fault that was meant for a call of `method` (by its dotted name).
+    /// Counts requests from one on, and forgets the faults that wait for numbers of an earlier count.
+    pub fn count_from_now(&mut self) {
+        self.counted = Some(Vec::new());
+        self.numbered.clear();
+    }
+
+    /// The names of the requests that were counted, in the order in which they came.
+    #[must_use]
+    pub fn counted(&self) -> &[String] {
+        self.counted.as_deref().unwrap_or_default()
+    }
+
+    /// Lets `fault` happen to the request that is counted as number `n`, from 1. Without a count one begins.
+    pub fn add_at(&mut self, n: usize, fault: Fault) {
+        self.counted.get_or_insert_default();
+        self.numbered.insert(n, fault);
+    }
+
+    /// Counts a request and takes the fault that was meant for it: for its number first, then for its name, which is a
+    /// method's dotted name or, for disks, such as `PUT /import_raw_vdi`.
     pub fn take(&mut self, method: &str) -> Option<Fault> {
+        if let Some(counted) = &mut self.counted {
+            counted.push(method.to_owned());
+            if let Some(fault) = self.numbered.remove(&counted.len()) {
+                return Some(fault);
+            }
+        }
         let fits = |wanted: &Option<String>| wanted.as_deref().is_none_or(|wanted| wanted == method);
         let place = self.waiting.iter().position(|(wanted, _)| fits(wanted))?;
         self.waiting.remove(place).map(|(_, fault)| fault)
@@ -57,7 +94,7 @@ impl Faults {
     /// How many have not happened yet.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len() + self.numbered.len()
     }
 }
 
@@ -95,5 +132,18 @@ mod tests {
         assert_eq!(faults.take("event.from"), Some(Fault::EmptyEventsAtOnce));
         assert_eq!(faults.take("VM.get_all"), Some(Fault::Eof));
         assert_eq!(faults.waiting(), 0);
+    }
+
+    #[test]
+    fn a_fault_with_a_number_comes_at_that_request_of_the_latest_count() {
+        let mut faults = Faults::default();
+        faults.add_at(1, Fault::Hang);
+        faults.count_from_now();
+        faults.add_at(2, Fault::Eof);
+        faults.add(Some("VM.get_all"), Fault::Garbage);
+        assert_eq!(faults.take("pool.get_all"), None);
+        assert_eq!(faults.take("VM.get_all"), Some(Fault::Eof));
+        assert_eq!(faults.take("VM.get_all"), Some(Fault::Garbage));
+        assert_eq!(faults.counted(), ["pool.get_all", "VM.get_all", "VM.get_all"]);
     }
 }

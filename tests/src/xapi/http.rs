@@ -2,7 +2,7 @@
 //!
 //! Follows xen-api ocaml/libs/http-lib/http_svr.ml, http.ml and ocaml/xapi/api_server.ml. Must not know what calls mean.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -10,10 +10,11 @@ use tokio::{
 };
 
 use super::{
-    dispatch::{Origin, counted_name, dispatch},
+    disks,
+    dispatch::{Endpoint, Origin, counted_name, dispatch},
     events,
     faults::Fault,
-    jsonrpc,
+    jsonrpc, program,
     state::Shared,
     value::{Failure, Value},
     xmlrpc::{self, Call},
@@ -36,33 +37,45 @@ const IDLE: Duration = Duration::from_secs(300);
 const HEAD_TIMEOUT_TCP: Duration = Duration::from_secs(60);
 const READ_TIMEOUT_TCP: Duration = Duration::from_secs(10);
 
+/// What `Fault::NotHttp` sends.
+pub(super) const NOT_HTTP: &[u8] = b"\x00\xffthis is not HTTP\r\n\r\n";
+
 const CORS: &str = "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Headers: X-Requested-With\r\n";
 
 /// Serves one connection until one side ends it.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: Origin, shared: &Shared) {
+pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: &Endpoint, shared: &Arc<Shared>) {
     shared.change(|state| state.counters.connections += 1);
     let mut connection = Connection { stream, received: Vec::new() };
     // A connection that breaks is the client's affair: the next one starts afresh.
-    while let Ok(true) = connection.exchange(origin, shared).await {}
+    while let Ok(true) = connection.exchange(endpoint, shared).await {}
 }
 
-struct Connection<S> {
+/// A client's connection.
+pub(super) struct Connection<S> {
     stream: S,
     /// Bytes received and not yet used.
-    received: Vec<u8>,
+    pub(super) received: Vec<u8>,
 }
 
-struct Head {
-    method: String,
-    path: String,
+/// The head of a request.
+pub(super) struct Head {
+    pub(super) method: String,
+    /// Path and query as they were sent.
+    pub(super) target: String,
     /// "1.0" or "1.1"; the reply has the same.
-    version: &'static str,
+    pub(super) version: &'static str,
     close: bool,
-    length: Option<usize>,
-    size: usize,
+    pub(super) length: Option<usize>,
+    /// The value of `Transfer-Encoding`.
+    pub(super) encoding: Option<String>,
+    /// The value of `Cookie`.
+    pub(super) cookies: Option<String>,
+    /// Bytes of the head.
+    pub(super) size: usize,
 }
 
-struct Reply {
+/// A reply whose length is known.
+pub(super) struct Reply {
     status: &'static str,
     content_type: &'static str,
     headers: &'static str,
@@ -71,7 +84,8 @@ struct Reply {
 }
 
 /// How the bytes of a reply are to leave.
-enum Manner {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Manner {
     Whole,
     Truncated,
     Slow(Duration),
@@ -79,8 +93,8 @@ enum Manner {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// One request and its reply; false when the connection is to end.
-    async fn exchange(&mut self, origin: Origin, shared: &Shared) -> io::Result<bool> {
-        let head = match self.head(origin).await? {
+    async fn exchange(&mut self, endpoint: &Endpoint, shared: &Arc<Shared>) -> io::Result<bool> {
+        let head = match self.head(endpoint.origin).await? {
             Ok(Some(head)) => head,
             Ok(None) => return Ok(false),
             Err(status) => {
@@ -88,6 +102,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Ok(false);
             }
         };
+        if let Some(transfer) = disks::transfer(&head) {
+            disks::serve(self, endpoint, shared, &head, transfer).await?;
+            return Ok(false);
+        }
         let reply = match (head.method.as_str(), head.length) {
             ("OPTIONS", _) => {
                 Some(Reply { status: "200 OK", content_type: "", headers: CORS, body: String::new(), close: false })
@@ -110,15 +128,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let body: Vec<u8> = self.received.drain(..length).collect();
         shared.change(|state| state.counters.bytes_in += (head.size + length) as u64);
-        let json = head.path.starts_with("/jsonrpc");
+        let json = head.path().starts_with("/jsonrpc");
         let Some(request) = Request::decode(json, &body) else {
             self.send(shared, head.version, error("500 Internal Error"), Manner::Whole).await?;
             return Ok(false);
         };
-        self.answer(origin, shared, &head, &request).await
+        self.answer(endpoint, shared, &head, &request).await
     }
 
-    async fn answer(&mut self, origin: Origin, shared: &Shared, head: &Head, request: &Request) -> io::Result<bool> {
+    async fn answer(
+        &mut self,
+        endpoint: &Endpoint,
+        shared: &Arc<Shared>,
+        head: &Head,
+        request: &Request,
+    ) -> io::Result<bool> {
         let name = counted_name(request.call());
         let fault = shared.change(|state| {
             *state.counters.calls.entry(name.clone()).or_default() += 1;
@@ -128,13 +152,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let result = match fault {
             Some(Fault::Eof) => return Ok(false),
             Some(Fault::Hang) => {
-                while self.fill().await? > 0 {
-                    self.received.clear();
-                }
+                self.hang().await?;
                 return Ok(false);
             }
             Some(Fault::NotHttp) => {
-                self.stream.write_all(b"\x00\xffthis is not HTTP\r\n\r\n").await?;
+                self.write(NOT_HTTP, Manner::Whole).await?;
                 return Ok(false);
             }
             Some(Fault::Http500) => {
@@ -154,13 +176,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Some(Fault::Truncated) => {
                 manner = Manner::Truncated;
-                dispatch(shared, origin, request.call()).await
+                dispatch(shared, endpoint, request.call()).await
             }
             Some(Fault::SlowBytes(pause)) => {
                 manner = Manner::Slow(pause);
-                dispatch(shared, origin, request.call()).await
+                dispatch(shared, endpoint, request.call()).await
             }
-            None => dispatch(shared, origin, request.call()).await,
+            Some(Fault::KillPlugin { after: false }) if program::kill_all(shared).await > 0 => return Ok(false),
+            Some(Fault::KillPlugin { after: true }) => {
+                let result = dispatch(shared, endpoint, request.call()).await;
+                program::kill_all(shared).await;
+                result
+            }
+            Some(Fault::KillPlugin { after: false }) | None => dispatch(shared, endpoint, request.call()).await,
         };
         let ends = head.close || matches!(manner, Manner::Truncated);
         self.send(shared, head.version, request.reply(request.encode(&result), head.close), manner).await?;
@@ -208,15 +236,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Head::parse(&bytes).map(Some).ok_or("400 Bad Request"))
     }
 
-    async fn fill(&mut self) -> io::Result<usize> {
+    /// Takes what comes and answers nothing, until the client has enough.
+    pub(super) async fn hang(&mut self) -> io::Result<()> {
+        while self.fill().await? > 0 {
+            self.received.clear();
+        }
+        Ok(())
+    }
+
+    /// Waits for more bytes; none at the end of the connection.
+    pub(super) async fn fill(&mut self) -> io::Result<usize> {
         self.stream.read_buf(&mut self.received).await
     }
 
-    async fn send(&mut self, shared: &Shared, version: &str, reply: Reply, manner: Manner) -> io::Result<()> {
+    pub(super) async fn send(
+        &mut self,
+        shared: &Shared,
+        version: &str,
+        reply: Reply,
+        manner: Manner,
+    ) -> io::Result<()> {
         let bytes = reply.print(version);
         shared.change(|state| state.counters.bytes_out += bytes.len() as u64);
+        self.write(&bytes, manner).await
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8], manner: Manner) -> io::Result<()> {
         match manner {
-            Manner::Whole => self.stream.write_all(&bytes).await?,
+            Manner::Whole => self.stream.write_all(bytes).await?,
             Manner::Truncated => self.stream.write_all(&bytes[..bytes.len() * 3 / 4]).await?,
             Manner::Slow(pause) => {
                 for byte in bytes.chunks(1) {
@@ -241,19 +288,33 @@ impl Head {
             _ if version.starts_with("HTTP/1.") => "1.1",
             _ => return None,
         };
-        let path = target.split('?').next()?.to_owned();
-        let mut head =
-            Self { method: method.to_owned(), path, version, close: version == "1.0", length: None, size: bytes.len() };
+        let mut head = Self {
+            method: method.to_owned(),
+            target: target.to_owned(),
+            version,
+            close: version == "1.0",
+            length: None,
+            encoding: None,
+            cookies: None,
+            size: bytes.len(),
+        };
         for line in lines {
             let (name, value) = line.split_once(':')?;
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => head.length = Some(value.trim().parse().ok()?),
+                "transfer-encoding" => head.encoding = Some(value.trim().to_owned()),
+                "cookie" => head.cookies = Some(value.trim().to_owned()),
                 "connection" if value.trim().eq_ignore_ascii_case("close") => head.close = true,
                 "connection" if value.trim().eq_ignore_ascii_case("keep-alive") => head.close = false,
                 _ => {}
             }
         }
         Some(head)
+    }
+
+    /// The target without its query.
+    pub(super) fn path(&self) -> &str {
+        self.target.split('?').next().unwrap_or_default()
     }
 }
 
@@ -275,7 +336,7 @@ impl Reply {
 }
 
 /// An HTML page, after which the connection ends.
-fn error(status: &'static str) -> Reply {
+pub(super) fn error(status: &'static str) -> Reply {
     let body = format!("<html><body><h1>HTTP {status}</h1></body></html>");
     Reply { status, content_type: "text/html", headers: "", body, close: true }
 }

@@ -58,6 +58,14 @@ pub(super) enum Special {
     VifCreate,
     VifDestroy,
     CallPlugin,
+    VdiCreate,
+    VdiDestroy,
+    VbdCreate,
+    VbdPlug,
+    VbdUnplug,
+    VbdDestroy,
+    VbdInsert,
+    VbdEject,
     ListMethods,
 }
 
@@ -69,7 +77,20 @@ impl Special {
 
     /// Whether `Async.` may stand before the name.
     pub(super) fn has_async(self) -> bool {
-        matches!(self, Self::VifCreate | Self::VifDestroy | Self::CallPlugin)
+        matches!(
+            self,
+            Self::VifCreate
+                | Self::VifDestroy
+                | Self::CallPlugin
+                | Self::VdiCreate
+                | Self::VdiDestroy
+                | Self::VbdCreate
+                | Self::VbdPlug
+                | Self::VbdUnplug
+                | Self::VbdDestroy
+                | Self::VbdInsert
+                | Self::VbdEject
+        )
     }
 }
 
@@ -92,6 +113,14 @@ const SPECIALS: &[(&str, &str, usize, usize, Special)] = &[
     ("VIF", "create", 1, 1, Special::VifCreate),
     ("VIF", "destroy", 1, 1, Special::VifDestroy),
     ("host", "call_plugin", 4, 4, Special::CallPlugin),
+    ("VDI", "create", 1, 1, Special::VdiCreate),
+    ("VDI", "destroy", 1, 1, Special::VdiDestroy),
+    ("VBD", "create", 1, 1, Special::VbdCreate),
+    ("VBD", "plug", 1, 1, Special::VbdPlug),
+    ("VBD", "unplug", 1, 1, Special::VbdUnplug),
+    ("VBD", "destroy", 1, 1, Special::VbdDestroy),
+    ("VBD", "insert", 2, 2, Special::VbdInsert),
+    ("VBD", "eject", 1, 1, Special::VbdEject),
 ];
 
 /// The method that `name` stands for, as `Class.method` or in the old form `Class_method`.

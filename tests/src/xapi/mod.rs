@@ -17,17 +17,25 @@
 mod calls;
 mod database;
 mod dates;
+mod disks;
 mod dispatch;
+mod drives;
 mod events;
 mod faults;
 mod http;
 mod jsonrpc;
 mod methods;
+mod output;
+mod program;
+mod query;
+mod scene;
 mod schema;
 mod seed;
 mod server;
 mod sessions;
 mod state;
+mod storage;
+mod tasks;
 mod value;
 mod xmlrpc;
 
@@ -35,11 +43,12 @@ use std::{
     io,
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use database::place_of;
+use scene::HostSocket;
 use server::Server;
 use state::Shared;
 
@@ -51,6 +60,7 @@ pub use schema::{Class, Field, Kind};
 pub use seed::{ONE_HOST, SeedError};
 pub use sessions::SESSIONS_PER_ORIGINATOR;
 pub use state::{DeadlinePassed, Plugin, State};
+pub use storage::DISK_GRANULE;
 pub use value::{Failure, NULL_REF, Ref, Value};
 
 /// How a simulated XAPI starts.
@@ -115,6 +125,8 @@ pub struct Xapi {
     /// After the first start with the port that was given then.
     listen: Option<SocketAddr>,
     server: Option<Server>,
+    /// The sockets of further hosts.
+    hosts: Mutex<Vec<HostSocket>>,
 }
 
 impl Xapi {
@@ -126,7 +138,8 @@ impl Xapi {
         let mut state = State::default();
         seed::load(&mut state.database, &config.database)?;
         let shared = Arc::new(Shared::new(state, config.pace, config.password, config.login_delay));
-        let mut xapi = Self { shared, socket: config.socket, listen: config.listen, server: None };
+        let hosts = Mutex::default();
+        let mut xapi = Self { shared, socket: config.socket, listen: config.listen, server: None, hosts };
         xapi.serve()?;
         Ok(xapi)
     }
@@ -177,11 +190,7 @@ impl Xapi {
     /// The pool coordinator, which is the first host.
     #[must_use]
     pub fn host(&self) -> Ref {
-        self.look(|state| {
-            let pool = state.database.refs("pool").into_iter().next();
-            let master = pool.and_then(|pool| state.get(&pool, "master").ok());
-            master.and_then(|master| master.text().map(|text| Ref(text.to_owned()))).unwrap_or_else(Ref::null)
-        })
+        self.look(State::coordinator)
     }
 
     /// The pool.
@@ -259,10 +268,7 @@ impl Xapi {
     /// # Errors
     /// `HANDLE_INVALID` without such an object, `INTERNAL_ERROR` for what the data model does not have.
     pub fn set(&self, object: &Ref, field: &str, value: impl Into<Value>) -> Result<(), Failure> {
-        self.shared.change(|state| {
-            let class = state.class(object)?;
-            state.database.set(class, object.as_str(), place_of(class, field)?, value.into())
-        })
+        self.shared.change(|state| state.set(object.as_str(), field, value))
     }
 
     /// Changes one entry of a map field in one step.
@@ -335,14 +341,14 @@ impl Xapi {
 
     /// Ends all connections, in the middle of their calls too; new ones are welcome.
     pub fn drop_connections(&self) {
-        if let Some(server) = &self.server {
-            server.drop_connections();
-        }
+        let hosts = self.host_sockets();
+        self.server.iter().chain(hosts.iter().filter_map(HostSocket::server)).for_each(Server::drop_connections);
     }
 
     /// Stops serving: connections end, the socket file vanishes, the database stays.
     pub fn stop(&mut self) {
         self.server = None;
+        self.host_sockets().iter_mut().for_each(HostSocket::stop);
     }
 
     /// Stops, forgets all sessions and serves the same database at the same addresses.
@@ -356,10 +362,13 @@ impl Xapi {
     }
 
     fn serve(&mut self) -> Result<(), StartError> {
-        let server = Server::start(self.shared.clone(), &self.socket, self.listen);
+        let server = Server::start(self.shared.clone(), None, &self.socket, self.listen);
         let server = server.map_err(|source| StartError::Socket { socket: self.socket.clone(), source })?;
         self.listen = server.address();
         self.server = Some(server);
+        for host in self.host_sockets().iter_mut() {
+            host.serve(&self.shared).map_err(|source| StartError::Socket { socket: host.path().to_owned(), source })?;
+        }
         Ok(())
     }
 }

@@ -16,7 +16,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{dispatch::Origin, http, state::Shared};
+use super::{
+    dispatch::{Endpoint, Origin},
+    http,
+    state::Shared,
+    value::Ref,
+};
 
 /// A running server; it ends when this is dropped, together with its connections and its socket file.
 pub(super) struct Server {
@@ -29,11 +34,16 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Binds the sockets and serves them. A socket file that is in the way is replaced, as xapi does.
+    /// Binds the sockets and serves them as those of `host`, or of the pool coordinator. A socket file that is in the way is replaced, as xapi does.
     ///
     /// # Errors
     /// When a socket cannot be bound or the thread not be started.
-    pub(super) fn start(shared: Arc<Shared>, socket: &Path, listen: Option<SocketAddr>) -> io::Result<Self> {
+    pub(super) fn start(
+        shared: Arc<Shared>,
+        host: Option<Ref>,
+        socket: &Path,
+        listen: Option<SocketAddr>,
+    ) -> io::Result<Self> {
         match std::fs::remove_file(socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -52,7 +62,7 @@ impl Server {
             runtime.block_on(async {
                 tokio::select! {
                     // The sockets were made non-blocking above, which is all that this could fail for.
-                    _ = accept(&shared, unix, tcp, &ends) => {}
+                    _ = accept(&shared, host.as_ref(), unix, tcp, &ends) => {}
                     _ = stopped => {}
                 }
             });
@@ -83,6 +93,7 @@ impl Drop for Server {
 
 async fn accept(
     shared: &Arc<Shared>,
+    host: Option<&Ref>,
     unix: UnixListener,
     tcp: Option<TcpListener>,
     ends: &watch::Receiver<()>,
@@ -90,16 +101,17 @@ async fn accept(
     let unix = tokio::net::UnixListener::from_std(unix)?;
     let tcp = tcp.map(tokio::net::TcpListener::from_std).transpose()?;
     let mut connections = JoinSet::new();
+    let endpoint = |origin| Endpoint { origin, host: host.cloned() };
     loop {
         tokio::select! {
             accepted = unix.accept() => {
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(serve(stream, Origin::Unix, shared.clone(), ends.clone()));
+                    connections.spawn(serve(stream, endpoint(Origin::Unix), shared.clone(), ends.clone()));
                 }
             }
             accepted = accept_tcp(tcp.as_ref()) => {
                 if let Ok(stream) = accepted {
-                    connections.spawn(serve(stream, Origin::Tcp, shared.clone(), ends.clone()));
+                    connections.spawn(serve(stream, endpoint(Origin::Tcp), shared.clone(), ends.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -116,13 +128,13 @@ async fn accept_tcp(listener: Option<&tokio::net::TcpListener>) -> io::Result<to
     Ok(stream)
 }
 
-async fn serve<S>(stream: S, origin: Origin, shared: Arc<Shared>, mut ends: watch::Receiver<()>)
+async fn serve<S>(stream: S, endpoint: Endpoint, shared: Arc<Shared>, mut ends: watch::Receiver<()>)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
     ends.mark_unchanged();
     tokio::select! {
-        () = http::serve(stream, origin, &shared) => {}
+        () = http::serve(stream, &endpoint, &shared) => {}
         _ = ends.changed() => {}
     }
 }

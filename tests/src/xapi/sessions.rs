@@ -14,12 +14,11 @@ use super::{
 /// in a while, the simulator at login.
 pub const SESSIONS_PER_ORIGINATOR: usize = 500;
 
-/// Opens a session for `user`.
+/// Opens a session for `user` on `host`.
 ///
 /// # Errors
 /// `INTERNAL_ERROR` only when the schema lacks a field of sessions.
-pub(super) fn open(database: &mut Database, user: &str, originator: &str) -> Result<Ref, Failure> {
-    let host = database.refs("host").first().cloned().unwrap_or_else(Ref::null);
+pub(super) fn open(database: &mut Database, host: &Ref, user: &str, originator: &str) -> Result<Ref, Failure> {
     let fields = [
         ("auth_user_name", Value::from(user)),
         ("originator", originator.into()),
@@ -94,10 +93,11 @@ mod tests {
     #[test]
     fn the_oldest_session_of_an_originator_goes_when_there_are_too_many() {
         let mut database = Database::new();
-        let other = open(&mut database, "root", "other").unwrap();
-        let oldest = open(&mut database, "root", "plugin").unwrap();
+        let host = Ref::null();
+        let other = open(&mut database, &host, "root", "other").unwrap();
+        let oldest = open(&mut database, &host, "root", "plugin").unwrap();
         for _ in 0..SESSIONS_PER_ORIGINATOR {
-            open(&mut database, "root", "plugin").unwrap();
+            open(&mut database, &host, "root", "plugin").unwrap();
         }
         assert_eq!(check(&database, oldest.as_str()), Err(Failure::new("SESSION_INVALID", &[oldest.as_str()])));
         assert_eq!(check(&database, other.as_str()), Ok(()));

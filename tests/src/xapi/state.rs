@@ -3,7 +3,8 @@
 //! Must not know wire formats.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use super::{
     database::{Database, place_of},
     events::Pace,
     faults::{Counters, Faults},
+    program::Running,
     schema::Class,
     sessions,
     value::{Failure, Ref, Value},
@@ -34,6 +36,14 @@ pub struct State {
     /// How many calls of `event.from` have looked, found nothing and wait.
     pub waiting: usize,
     pub(super) plugins: HashMap<String, Plugin>,
+    /// Plugins that are programs, by host and name.
+    pub(super) programs: HashMap<(String, String), PathBuf>,
+    /// The programs that run.
+    pub(super) running: Vec<Running>,
+    /// Hosts that nothing can be forwarded to.
+    pub(super) offline: HashSet<String>,
+    /// What was written to VDIs, by reference; zeros follow up to their size.
+    pub(super) disks: HashMap<String, Vec<u8>>,
 }
 
 impl State {
@@ -62,6 +72,25 @@ impl State {
     #[must_use]
     pub fn calls(&self, method: &str) -> u64 {
         self.counters.calls(method)
+    }
+
+    /// How many plugin programs run.
+    #[must_use]
+    pub fn plugins_running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The pool coordinator.
+    pub(super) fn coordinator(&self) -> Ref {
+        let pool = self.database.refs("pool").into_iter().next();
+        let master = pool.and_then(|pool| self.get(&pool, "master").ok());
+        master.and_then(|master| master.text().map(|text| Ref(text.to_owned()))).unwrap_or_else(Ref::null)
+    }
+
+    /// Puts a value into a field of an object.
+    pub(super) fn set(&mut self, object: &str, field: &str, value: impl Into<Value>) -> Result<(), Failure> {
+        let class = self.class(&Ref(object.to_owned()))?;
+        self.database.set(class, object, place_of(class, field)?, value.into())
     }
 
     pub(super) fn class(&self, object: &Ref) -> Result<&'static Class, Failure> {

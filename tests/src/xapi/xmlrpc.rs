@@ -110,7 +110,8 @@ fn wrap(tag: &str, content: &str, out: &mut String) {
     let _ = write!(out, "<{tag}>{content}</{tag}>");
 }
 
-fn escape(text: &str, out: &mut String) {
+/// Text as it stands between tags: four characters escaped, control characters dropped.
+pub(super) fn escape(text: &str, out: &mut String) {
     for character in text.chars() {
         match character {
             '<' => out.push_str("&lt;"),
@@ -305,7 +306,11 @@ fn malformed(error: impl std::fmt::Display) -> Malformed {
     Malformed(error.to_string())
 }
 
-fn character(name: &str) -> Result<char, Malformed> {
+/// The character that the reference `&name;` stands for.
+///
+/// # Errors
+/// When it is none, or one that XML does not allow.
+pub(super) fn character(name: &str) -> Result<char, Malformed> {
     let unknown = || Malformed(format!("the reference &{name}; stands for no character that XML allows"));
     let code = match name {
         "lt" => return Ok('<'),

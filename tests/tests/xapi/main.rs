@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
+mod disks;
 mod events;
 mod faults;
+mod plugins;
 mod raw;
+mod storage;
 mod wire;

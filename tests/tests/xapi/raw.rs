@@ -63,6 +63,14 @@ pub(crate) fn text(text: &str) -> String {
     format!("<param><value><string>{text}</string></value></param>")
 }
 
+/// A record as a parameter; values are the content of `<value>`.
+pub(crate) fn record(members: &[(&str, &str)]) -> String {
+    let members = members.iter();
+    let members: String =
+        members.map(|(name, value)| format!("<member><name>{name}</name><value>{value}</value></member>")).collect();
+    format!("<param><value><struct>{members}</struct></value></param>")
+}
+
 /// What stands in a successful reply's `Value`.
 pub(crate) fn value(body: &str) -> &str {
     body.strip_prefix("<?xml version=\"1.0\"?><methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member><member><name>Value</name><value>")
@@ -78,7 +86,8 @@ pub(crate) fn failure(description: &[&str]) -> String {
     )
 }
 
-fn exchange(socket: &Path, request: &[u8]) -> Vec<u8> {
+/// What the simulator sends on a socket until it ends the connection.
+pub(crate) fn exchange(socket: &Path, request: &[u8]) -> Vec<u8> {
     let mut stream = UnixStream::connect(socket).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     // The server may answer and close before it has read everything.
