@@ -1,19 +1,22 @@
 //! The agent that runs in dom0: what the program `xscontainer` is made of.
 //!
-//! Dependencies run one way: [`monitor`] decides which VMs to watch from what [`xapi`] reports, finds a way in with
-//! [`access`] and [`guest`], asks the [`engine`] there, and has what it says written down by [`view`]. `xapi`, `guest`,
-//! `engine` and `view` do not know each other, but for the engine's types that `view` turns into documents.
-//! [`config_drive`] gives VMs the drive by which they configure themselves; of the others it knows `xapi` and the key of
-//! `access` only. [`inventory`], [`log`], [`service`] and [`quote`] know none of them.
+//! Dependencies run one way: [`monitor`] decides which VMs to watch from what [`xapi`] reports, [`reach`] finds a way in
+//! with [`access`] and [`guest`], the [`engine`] there is asked, and what it says is written down by [`view`]. [`plugin`]
+//! carries out one call of XAPI: over a connection that the monitor lends ([`lending`]) or one of its own, or with
+//! [`config_drive`]. `xapi`, `guest`, `engine` and `view` do not know each other, but for the engine's types that `view`
+//! turns into documents. [`inventory`], [`log`], [`service`] and [`quote`] know none of them.
 
 pub mod access;
 pub mod config_drive;
 pub mod engine;
 pub mod guest;
 pub mod inventory;
+pub mod lending;
 pub mod log;
 pub mod monitor;
+pub mod plugin;
 pub mod quote;
+pub mod reach;
 pub mod service;
 pub mod view;
 pub mod xapi;

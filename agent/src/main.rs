@@ -2,17 +2,24 @@
 //!
 //! Must not know how anything is done.
 
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use agent::config_drive;
 use agent::inventory::{self, DEFAULT_INVENTORY};
+use agent::lending::{self, server::Server};
 use agent::log::Log;
 use agent::monitor::Monitor;
+use agent::plugin::{self, Dom0};
 use agent::quote::quoted;
 use agent::service::Service;
 use agent::xapi::{DEFAULT_SOCKET, HostUuid};
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
@@ -39,6 +46,13 @@ enum Command {
     /// available it is tried again until it is.
     #[command(after_help = MONITOR_AFTER_HELP)]
     Monitor(MonitorOptions),
+
+    /// Carry out one call of the XAPI plugin xscontainer.
+    ///
+    /// XAPI runs this through /etc/xapi.d/plugins/xscontainer, with the call as an XML-RPC document, and reads the answer
+    /// from standard output. People call `xe host-call-plugin plugin=xscontainer` instead.
+    #[command(after_help = PLUGIN_AFTER_HELP, override_usage = "xscontainer plugin [OPTIONS] <CALL>")]
+    Plugin(PluginOptions),
 }
 
 const MONITOR_AFTER_HELP: &str = "\
@@ -52,8 +66,19 @@ Files:
   /opt/xensource/packages/files/xscontainer/devlogging_enabled
        if it exists at the start, --verbose is implied";
 
+const PLUGIN_AFTER_HELP: &str = "\
+Exit codes:
+  0    the answer was printed; it says whether the call succeeded
+  1    no answer was printed; the reason is on standard error
+  2    wrong usage
+
+Files:
+  /opt/xensource/packages/files/xscontainer/devlogging_enabled
+       if it exists, --verbose is implied";
+
+/// What every command that runs in dom0 may be told.
 #[derive(Args)]
-struct MonitorOptions {
+struct Place {
     /// XAPI's local unix socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
@@ -61,6 +86,10 @@ struct MonitorOptions {
     /// File with the uuid of this host (INSTALLATION_UUID)
     #[arg(long, value_name = "PATH", default_value = DEFAULT_INVENTORY)]
     inventory: PathBuf,
+
+    /// The monitor's unix socket, over which it lends its connections to root's programs
+    #[arg(long, value_name = "PATH", default_value = lending::DEFAULT_SOCKET)]
+    agent_socket: PathBuf,
 
     /// Append the log to this file [default: standard error]
     #[arg(long, value_name = "PATH")]
@@ -71,44 +100,91 @@ struct MonitorOptions {
     verbose: bool,
 }
 
+#[derive(Args)]
+struct MonitorOptions {
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+struct PluginOptions {
+    #[command(flatten)]
+    place: Place,
+
+    /// Text for config drives that replaces the built-in one
+    #[arg(long, value_name = "PATH", default_value = config_drive::default::OVERRIDE)]
+    template: PathBuf,
+
+    /// Folder with ISO images of guest tools, for config drives
+    #[arg(long, value_name = "PATH", default_value = config_drive::tools::DEFAULT_FOLDER)]
+    tools_folder: PathBuf,
+
+    /// The call: an XML-RPC methodCall with a session's reference and the arguments
+    // Any number of them, so that XAPI gets an answer to that as well.
+    #[arg(value_name = "CALL")]
+    call: Vec<OsString>,
+}
+
 fn main() -> ExitCode {
-    let Command::Monitor(options) = Cli::parse().command;
-    match run_monitor(options) {
+    let done = match Cli::parse().command {
+        Command::Monitor(options) => run_monitor(options.place),
+        Command::Plugin(options) => run_plugin(options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Not eprintln!, which panics when standard error is closed.
-            let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("xscontainer: {error:#}\n"));
+            let _ = std::io::stderr().write_fmt(format_args!("xscontainer: {error:#}\n"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run_monitor(options: MonitorOptions) -> anyhow::Result<()> {
-    let to_file = options.log_file.is_some();
-    let log = Log::new(options.log_file);
-    let debug = options.verbose || Path::new(DEBUG_SWITCH).exists();
+fn begin_log(place: &Place) -> anyhow::Result<Log> {
+    let log = Log::new(place.log_file.clone());
+    let debug = place.verbose || Path::new(DEBUG_SWITCH).exists();
     log.install(if debug { LevelFilter::DEBUG } else { LevelFilter::INFO })?;
     log_panics();
-    let started = start(&log, &options.socket, &options.inventory);
-    if let (Err(error), true) = (&started, to_file) {
-        tracing::error!("cannot start: {error:#}");
-    }
-    started
+    Ok(log)
 }
 
-fn start(log: &Log, socket: &Path, inventory: &Path) -> anyhow::Result<()> {
-    let host_uuid = inventory::host_uuid(inventory)?;
+fn event_loop() -> anyhow::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .max_blocking_threads(BLOCKING_THREADS)
         .build()
-        .context("cannot set up the event loop")?
-        .block_on(run_until_signal(log, socket, host_uuid))
-        .context("cannot listen for signals")
+        .context("cannot set up the event loop")
 }
 
-async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std::io::Result<()> {
+fn run_plugin(options: PluginOptions) -> anyhow::Result<()> {
+    let _log = begin_log(&options.place)?;
+    let Place { socket, inventory, agent_socket, .. } = options.place;
+    let drives = config_drive::Places { template: options.template, tools_folder: options.tools_folder };
+    let dom0 = Dom0 { socket, inventory, agent_socket, drives };
+    let runtime = event_loop()?;
+    // XAPI passes failures on only if the program ends well, so it does even after a panic, which is in the log.
+    let answer = catch_unwind(AssertUnwindSafe(|| runtime.block_on(plugin::answer(&options.call, &dom0))));
+    let answer = answer.unwrap_or_else(|_| plugin::internal_error());
+    writeln!(std::io::stdout(), "{answer}").context("cannot print the answer")
+}
+
+fn run_monitor(place: Place) -> anyhow::Result<()> {
+    let log = begin_log(&place)?;
+    let started = start(&log, &place);
+    if let (Err(error), true) = (&started, place.log_file.is_some()) {
+        tracing::error!("cannot start: {error:#}");
+    }
+    started
+}
+
+fn start(log: &Log, place: &Place) -> anyhow::Result<()> {
+    let host_uuid = inventory::host_uuid(&place.inventory)?;
+    event_loop()?.block_on(run_until_signal(log, place, host_uuid)).context("cannot listen for signals")
+}
+
+async fn run_until_signal(log: &Log, place: &Place, host_uuid: HostUuid) -> std::io::Result<()> {
+    let socket = &place.socket;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
@@ -117,11 +193,18 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
 
     let mut monitor = Monitor::new(socket, host_uuid);
     let board = monitor.board();
+    let lends = lend(&place.agent_socket, monitor.desk());
     let service = Service::from_environment();
     let mut beat = service.heartbeat();
     service.ready();
     let ended_by = {
         let mut running = std::pin::pin!(monitor.run());
+        let mut lending = std::pin::pin!(async {
+            match &lends {
+                Some(server) => server.run().await,
+                None => std::future::pending().await,
+            }
+        });
         loop {
             tokio::select! {
                 biased;
@@ -133,13 +216,25 @@ async fn run_until_signal(log: &Log, socket: &Path, host_uuid: HostUuid) -> std:
                 }
                 () = beat.next() => service.alive(&board.count().to_string()),
                 never = &mut running => match never {},
+                never = &mut lending => match never {},
             }
         }
     };
     service.stopping();
+    drop(lends);
     monitor.close().await;
     tracing::info!(signal = ended_by, "monitor ended");
     Ok(())
+}
+
+/// Without this socket everything works; other programs then log in to guests by themselves.
+fn lend(socket: &Path, desk: lending::Desk) -> Option<Server> {
+    Server::bind(socket, desk)
+        .inspect_err(|error| {
+            let socket = socket.to_string_lossy();
+            tracing::warn!(socket = %quoted(&socket), %error, "cannot lend connections to other programs");
+        })
+        .ok()
 }
 
 /// A panic of what follows the pool ends the process, which the service manager starts again. One in a VM's task, to which

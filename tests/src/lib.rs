@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod guests;
 pub mod monitor;
 pub mod packs;
+pub mod plugin;
 pub mod pool;
 pub mod programs;
 pub mod root;

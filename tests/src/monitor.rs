@@ -19,6 +19,8 @@ use crate::xapi::{Ref, Xapi};
 /// XAPI again by itself.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+const AGENT_SOCKET: &str = "agent.sock";
+
 /// Between two looks at a condition.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -106,6 +108,8 @@ impl Monitor {
             .arg(xapi.socket())
             .arg("--inventory")
             .arg(&inventory)
+            .arg("--agent-socket")
+            .arg(directory.path().join(AGENT_SOCKET))
             .arg("--log-file")
             .arg(directory.path().join("log"))
             .stdin(Stdio::null())
@@ -120,6 +124,12 @@ impl Monitor {
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
         self.directory.path().join("log")
+    }
+
+    /// Where it lends its connections.
+    #[must_use]
+    pub fn agent_socket(&self) -> PathBuf {
+        self.directory.path().join(AGENT_SOCKET)
     }
 
     /// The log so far, whole lines only.

@@ -12,11 +12,12 @@ use rpm::{BuildConfig, Dependency, FileMode, FileOptions, PackageBuilder};
 use crate::tools::{command, fail, outcome, succeed};
 
 /// Folders that every host has and that matter here.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
     "bin",
     "dev",
     "etc/logrotate.d",
     "etc/pki/rpm-gpg",
+    "etc/xapi.d/plugins",
     "etc/xensource/bugtool",
     "proc",
     "run",

@@ -19,6 +19,7 @@ pub(crate) enum Command {
     Test(Test),
     Bench(Bench),
     BenchMonitor(BenchMonitor),
+    BenchPlugin(BenchPlugin),
     CaptureHost(CaptureHost),
 }
 
@@ -136,6 +137,14 @@ pub(crate) struct BenchMonitor {
     /// How long events are sent, and before that none, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub(crate) seconds: u64,
+}
+
+/// Measure calls of XAPI's plugin against real sshd and dockerd, with the monitor and without. As root.
+#[derive(Debug, Args)]
+pub(crate) struct BenchPlugin {
+    /// Calls of each kind
+    #[arg(long, value_name = "NUMBER", default_value_t = 40)]
+    pub(crate) calls: usize,
 }
 
 /// Capture a host over ssh for rehearsals: what is installed there. It changes nothing there.

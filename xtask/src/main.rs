@@ -4,7 +4,7 @@
 
 mod agent_rpm;
 mod bench;
-mod bench_monitor;
+mod bench_agent;
 mod capture_host;
 mod commit;
 mod debian;
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         flags::Command::Verify(flags) => verify_command::run(&flags),
         flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
-        flags::Command::BenchMonitor(flags) => bench_monitor::run(&flags).map(|()| 0),
+        flags::Command::BenchMonitor(flags) => bench_agent::run_monitor(&flags).map(|()| 0),
+        flags::Command::BenchPlugin(flags) => bench_agent::run_plugin(&flags).map(|()| 0),
         flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
     };
     match result {

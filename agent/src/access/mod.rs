@@ -7,10 +7,21 @@ mod settings;
 
 use crate::guest::{Credentials, ssh, tls};
 use crate::xapi::secrets::SecretUuid;
-use crate::xapi::{self, Client, VmRef, other_config, secrets};
+use crate::xapi::{self, Client, Vm, VmRef, other_config, records, secrets};
 
 pub use pool_key::PoolKey;
 pub use settings::{BadSetting, Mode, Settings, TlsSecrets, tls_secrets};
+
+/// The key of a VM's `other_config` by which it is registered (xenserver/xscontainer docker_monitor; xenadmin
+/// XenModel/XenAPI-Extensions/VM.cs). XenCenter offers to register a VM that has it, whatever it holds.
+pub const MONITOR_KEY: &str = "xscontainer-monitor";
+
+/// What it holds if the VM's containers are to be shown. Clients compare with these very words
+/// (xen-orchestra packages/xo-server/src/xapi-object-to-xo.mjs).
+pub const REGISTERED: &str = "True";
+
+/// What it holds if they can be, and are not to be.
+pub const NOT_REGISTERED: &str = "False";
 
 /// The key of a VM's `other_config` that remembers its SSH server's key.
 pub const HOST_KEY: &str = "xscontainer-sshhostkey";
@@ -88,10 +99,23 @@ pub async fn credentials(client: &Client, pool_key: &PoolKey, settings: &Setting
     }
 }
 
-/// Remembers the key that the VM's SSH server showed at first contact.
+/// Remembers the key that the VM's SSH server showed at first contact. If somebody else was faster, and remembered another
+/// one, gives that one's fingerprint: then nobody knows which is right, and the first counts.
 ///
 /// # Errors
 /// [`xapi::Error`]
-pub async fn remember_host_key(client: &Client, vm: &VmRef, key: &ssh::HostKey) -> Result<(), xapi::Error> {
-    other_config::replace(client, vm, HOST_KEY, Some(key.as_str())).await
+pub async fn remember_host_key(client: &Client, vm: &VmRef, key: &ssh::HostKey) -> Result<Option<String>, xapi::Error> {
+    if other_config::add_to_vm(client, vm, HOST_KEY, key.as_str()).await? {
+        return Ok(None);
+    }
+    let record: Vm = records::read(client, vm).await?;
+    match record.other_config.get(HOST_KEY).map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        Some(text) if text == key.as_str() => Ok(None),
+        Some(text) => {
+            let known = ssh::HostKey::parse(text).map(|known| known.fingerprint());
+            Ok(Some(known.unwrap_or_else(|| "what is no key".to_owned())))
+        }
+        // Blank, which counts as none.
+        None => other_config::replace(client, vm, HOST_KEY, Some(key.as_str())).await.map(|()| None),
+    }
 }

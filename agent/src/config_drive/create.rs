@@ -13,16 +13,10 @@ use super::error::{Doing, Error};
 use super::image::{self, Contents};
 use super::undo::Undo;
 use super::{DISK_NAME, Places, existing, network, template, tools};
-use crate::access::PoolKey;
+use crate::access::{MONITOR_KEY, NOT_REGISTERED, PoolKey};
 use crate::xapi::records::{self, CONFIG_DRIVE, MADE_FOR, SrRef, VbdRef};
 use crate::xapi::storage::{self, NewVdi};
 use crate::xapi::{Client, PowerState, SrUuid, VdiUuid, Vm, VmRef, VmUuid, disks, other_config};
-
-/// The key of a VM's `other_config` by which clients show that its containers can be managed, and whether they are.
-const MONITOR: &str = "xscontainer-monitor";
-
-/// What the key begins with: they can be, and are not yet.
-const NOT_MONITORED: &str = "False";
 
 /// Makes a config drive for a VM from a text, and takes its old ones away. The drive is attached at once if the VM runs.
 /// The text's line breaks may be LF, CR LF, or `%BR%`. Gives the new disk.
@@ -99,7 +93,7 @@ impl<'a> Job<'a> {
         existing::sweep(client, &record.uuid).await;
         let (uuid, vbd) = self.put(disk, undo).await?;
         if template::marks_monitorable(text) {
-            let marked = other_config::add_to_vm(client, vm, MONITOR, NOT_MONITORED).await;
+            let marked = other_config::add_to_vm(client, vm, MONITOR_KEY, NOT_REGISTERED).await;
             marked.doing("mark the VM as one whose containers can be managed")?;
         }
 
@@ -111,7 +105,13 @@ impl<'a> Job<'a> {
         if new.iter().any(|drive| drive.vbd != vbd) {
             return Err(Error::Overtaken(record.uuid.clone()));
         }
-        existing::remove(client, &record.uuid, &old).await?;
+        if let Err(refusal) = existing::remove(client, &record.uuid, &old).await {
+            // Somebody else may have taken it meanwhile; then the new one is all that the VM has.
+            let left = existing::of_vm(client, vm).await?;
+            if left.iter().any(|drive| drive.vbd != vbd) {
+                return Err(refusal);
+            }
+        }
         Ok(uuid)
     }
 

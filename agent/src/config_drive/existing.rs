@@ -29,12 +29,18 @@ pub(super) async fn of_vm(client: &Client, vm: &VmRef) -> Result<Vec<Drive>, Err
             None => None,
             Some(vdi) => if_there(records::read::<Vdi>(client, vdi).await).doing(doing)?,
         };
-        let of_disk = vdi.as_ref().is_some_and(|vdi| vdi.other_config.contains_key(CONFIG_DRIVE));
-        if of_disk || vbd.other_config.contains_key(CONFIG_DRIVE) {
+        // What the disk says counts before what the connection says.
+        let says = vdi.as_ref().and_then(|vdi| vdi.other_config.get(CONFIG_DRIVE));
+        if says.or_else(|| vbd.other_config.get(CONFIG_DRIVE)).is_some_and(|says| is_true(says)) {
             drives.push(Drive { vbd: reference, attached: vbd.currently_attached, vdi: vdi.and(vbd.vdi) });
         }
     }
     Ok(drives)
+}
+
+/// As XenCenter reads the flag (xenadmin XenModel/XenAPI-Extensions/VDI.cs).
+fn is_true(flag: &str) -> bool {
+    flag.eq_ignore_ascii_case("true")
 }
 
 fn if_there<T>(read: Result<T, crate::xapi::Error>) -> Result<Option<T>, crate::xapi::Error> {
@@ -100,7 +106,7 @@ pub(super) async fn sweep(client: &Client, uuid: &VmUuid) {
     for reference in vdis {
         let Ok(vdi) = records::read::<Vdi>(client, &reference).await else { continue };
         let ours = vdi.other_config.get(MADE_FOR).is_some_and(|made_for| made_for == uuid.as_str());
-        let drive = vdi.other_config.contains_key(CONFIG_DRIVE);
+        let drive = vdi.other_config.get(CONFIG_DRIVE).is_some_and(|flag| is_true(flag));
         if ours && drive && vdi.vbds.is_empty() && !vdi.is_a_snapshot {
             match storage::destroy_vdi(client, &reference).await {
                 Ok(()) => tracing::info!(vm = %uuid, vdi = %vdi.uuid, "destroyed a disk that an earlier call left"),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A container's name, its id, or the first digits of its id, as clients send them.
 ///
 /// It goes into the path of a request as it is, so nothing passes that could mean something there: Docker's own rule for
@@ -12,7 +14,8 @@ use std::fmt;
 /// assert_eq!(ContainerName::parse("web_1.db").map(|name| name.to_string()).as_deref(), Some("web_1.db"));
 /// assert!(ContainerName::parse("web\n").is_none());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContainerName(String);
 
 impl ContainerName {
@@ -31,6 +34,20 @@ impl ContainerName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ContainerName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("neither a name nor an id of a container")
+    }
+}
+
+impl From<ContainerName> for String {
+    fn from(name: ContainerName) -> Self {
+        name.0
     }
 }
 

@@ -60,6 +60,9 @@ impl Error {
     pub fn remedy(&self) -> String {
         match self {
             Self::Closed(_) => "See that the engine runs in the VM: systemctl status docker",
+            Self::Slow { what, .. } if is_about_one(what) => {
+                "It may still be done. Look at the container in the VM: docker ps --all"
+            }
             Self::Slow { .. } => "The engine hangs or is overloaded. Restart it in the VM: systemctl restart docker",
             Self::NotHttp(_) | Self::NotAnEngine { .. } => {
                 "See what listens on the engine's socket or port in the VM; it should be Docker or Podman's service."

@@ -135,6 +135,17 @@ impl Engine {
         Ok(Self { connection, identity: identity(&version, api) })
     }
 
+    /// An engine that was asked before what it is, on another stream.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn known<S>(stream: S, identity: Identity) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        Ok(Self { connection: Connection::over(stream).await?, identity })
+    }
+
     /// The newest API that the engine speaks, which is the one used.
     #[must_use]
     pub fn api_version(&self) -> ApiVersion {

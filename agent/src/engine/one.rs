@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hyper::Method;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::body::Body;
@@ -17,23 +18,30 @@ use super::{ContainerName, Engine, Error, MAX_MESSAGE, bad_json, path};
 /// then it is killed, which takes a busy machine a while too.
 pub const ACTION_LIMIT: Duration = Duration::from_secs(120);
 
+/// The same for `start`, which may wait for a volume of the network.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// The same for actions that wait for nothing.
+const PROMPT_ACTION_LIMIT: Duration = Duration::from_secs(30);
+
 /// How long an engine may take to give a document, from the request to the last byte. Clients ask anew every 20 s.
 pub const DOCUMENT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Bytes of what an engine says about a container; real ones have 5 to 50 KiB.
-pub const MAX_INSPECT: usize = 4 << 20;
+/// Bytes of what an engine says about a container; real ones have 5 to 50 KiB. The monitor holds it while it passes it on.
+pub const MAX_INSPECT: usize = 1 << 20;
 
 /// Bytes of a list of processes; a thousand of them have about 100 KiB.
 pub const MAX_TOP: usize = 1 << 20;
 
 /// The request behind [`Engine::inspect`], as errors name it.
-pub(super) const INSPECT: &str = "GET /containers/{name}/json";
+pub(super) const INSPECT: &str = "the request for the container's description";
 
 /// The request behind [`Engine::top`], as errors name it.
-pub(super) const TOP: &str = "GET /containers/{name}/top";
+pub(super) const TOP: &str = "the request for the container's processes";
 
 /// What can be done to a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Action {
     /// Runs it.
     Start,
@@ -66,11 +74,20 @@ impl Action {
     /// The request, as errors name it.
     fn request(self) -> &'static str {
         match self {
-            Self::Start => "POST /containers/{name}/start",
-            Self::Stop => "POST /containers/{name}/stop",
-            Self::Restart => "POST /containers/{name}/restart",
-            Self::Pause => "POST /containers/{name}/pause",
-            Self::Unpause => "POST /containers/{name}/unpause",
+            Self::Start => "the request to start the container",
+            Self::Stop => "the request to stop the container",
+            Self::Restart => "the request to restart the container",
+            Self::Pause => "the request to pause the container",
+            Self::Unpause => "the request to unpause the container",
+        }
+    }
+
+    /// How long the engine may take.
+    fn limit(self) -> Duration {
+        match self {
+            Self::Stop | Self::Restart => ACTION_LIMIT,
+            Self::Start => START_LIMIT,
+            Self::Pause | Self::Unpause => PROMPT_ACTION_LIMIT,
         }
     }
 
@@ -86,7 +103,7 @@ impl Action {
 
 /// Whether errors of this request are about one container.
 pub(super) fn is_about_one(what: &str) -> bool {
-    what.contains("{name}")
+    what.contains("the container")
 }
 
 impl Engine {
@@ -106,7 +123,7 @@ impl Engine {
     pub async fn act(&mut self, container: &ContainerName, action: Action) -> Result<(), Error> {
         let what = action.request();
         let path = path(self.api_version(), &format!("/containers/{container}/{}", action.name()));
-        let answer = self.connection.ask(Method::POST, &path, what, ACTION_LIMIT).await;
+        let answer = self.connection.ask(Method::POST, &path, what, action.limit()).await;
         match answer {
             Ok(body) => {
                 // It is done, whatever comes now. Nothing does, with 204.

@@ -140,6 +140,17 @@ pub struct Candidates {
     pub refused: Vec<(IpAddr, Refusal)>,
 }
 
+impl Candidates {
+    /// As another host than the guest's has to see them: without those that mean something on that host only.
+    #[must_use]
+    pub fn from_afar(self) -> Self {
+        let (local, usable) = self.usable.into_iter().partition(|address| is_link_local(*address));
+        let local: Vec<IpAddr> = local;
+        let refused = self.refused.into_iter().chain(local.into_iter().map(|address| (address, Refusal::NoRoute)));
+        Self { usable, refused: refused.collect() }
+    }
+}
+
 /// Where a guest that reports `networks` and runs on `host` may be found: on the host-internal network first, then by
 /// IPv4, then by IPv6.
 pub fn candidates<K: Clone + PartialEq>(
@@ -230,6 +241,13 @@ mod tests {
     fn host_internal_comes_first_then_ipv4_then_ipv6() {
         let reported = [("0/ipv6/0", "fd00::7"), ("0/ip", "10.0.0.7"), ("1/ip", "169.254.0.9"), ("2/ip", "10.0.0.6")];
         assert_eq!(usable(&reported), ["169.254.0.9", "10.0.0.7", "10.0.0.6", "fd00::7"]);
+    }
+
+    #[test]
+    fn another_host_does_not_use_host_internal_addresses() {
+        let found = found(&[("0/ip", "169.254.0.9"), ("1/ip", "10.0.0.7")]).from_afar();
+        assert_eq!(found.usable, ["10.0.0.7".parse::<IpAddr>().unwrap()]);
+        assert_eq!(found.refused, [("169.254.0.9".parse().unwrap(), Refusal::NoRoute)]);
     }
 
     #[test]

@@ -89,6 +89,13 @@ impl Agenda {
         (self.list_due, self.info_due) = (true, true);
     }
 
+    /// Notes that somebody waits for a look at the list: it is due at once, whenever the last one was. People cannot ask
+    /// as often as containers change.
+    pub fn is_asked_for(&mut self) {
+        self.listed = None;
+        self.list_due = true;
+    }
+
     /// Notes that a step begins now. Events from now on count for the next one.
     pub fn begin(&mut self, step: Step) {
         let now = Instant::now();
@@ -240,6 +247,14 @@ mod tests {
         agenda.answered();
         agenda.postpone(LIST_INTERVAL * 3);
         assert_eq!(in_time(&agenda), (Step::Refresh { info: true }, LIST_INTERVAL * 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_look_does_not_wait_for_the_interval() {
+        let mut agenda = done();
+        advance(MOMENT).await;
+        agenda.is_asked_for();
+        assert_eq!(in_time(&agenda), (Step::Refresh { info: false }, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,19 +1,18 @@
 //! The monitor: follows the pool, has one task for each VM to watch, and tidies up what is left over in XAPI.
 //!
 //! ```text
-//! xapi::Follower ─► watch: who?  ─► situation ─► vm (one task each) ─► publish, notices ─► xapi::Client
+//! xapi::Follower ─► watch: who?  ─► vm (one task each) ─► publish, notices ─► xapi::Client
 //!                               └─► tidy: views, messages and secrets that nobody needs ─┘
 //! ```
 //!
 //! Must not know wire formats, nor what documents look like.
 
+pub mod account;
 pub mod agenda;
 pub mod board;
 pub mod notices;
 pub mod publish;
-pub mod situation;
 pub mod tidy;
-pub mod trouble;
 pub mod vm;
 pub mod watch;
 
@@ -29,12 +28,13 @@ use tracing::Instrument as _;
 
 use crate::access::PoolKey;
 use crate::guest::{self, Claims};
+use crate::lending::Desk;
 use crate::quote::quoted;
+use crate::reach::{self, Situation};
 use crate::xapi::{Change, Client, Follower, HostUuid, PoolRef, Update, Vm, VmRef};
 
 use board::Board;
 use publish::Publisher;
-use situation::Situation;
 use tidy::Tidy;
 use vm::{Shared, watch_vm};
 use watch::{Difference, Watched, difference, watched};
@@ -77,7 +77,12 @@ impl Monitor {
         Self {
             follower: Follower::new(socket, host_uuid),
             tidy: Tidy::new(client.clone()),
-            shared: Shared { pool_key: PoolKey::new(client.clone()), client, board: Board::default() },
+            shared: Shared {
+                pool_key: PoolKey::new(client.clone()),
+                client,
+                board: Board::default(),
+                desk: Desk::default(),
+            },
             watched: Watched::new(),
             tasks: BTreeMap::new(),
             running: JoinSet::new(),
@@ -90,6 +95,12 @@ impl Monitor {
     #[must_use]
     pub fn board(&self) -> Board {
         self.shared.board.clone()
+    }
+
+    /// Where the tasks lend their connections.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        self.shared.desk.clone()
     }
 
     /// Runs for ever. Dropping the future stops it; then call [`Monitor::close`].
@@ -154,7 +165,7 @@ impl Monitor {
     /// Tells tasks what changed for them, and starts those that are missing.
     fn update_tasks(&mut self, update: &Update) {
         let state = self.follower.state();
-        let claims = situation::claims(state);
+        let claims = reach::claims(state);
         let anybody = claims != self.claims || *update == Update::Snapshot;
         self.claims = claims;
         for (reference, watched) in &self.watched {

@@ -110,7 +110,7 @@ async fn an_outage_takes_a_line_when_it_begins_a_few_while_it_lasts_and_one_when
     let lines = lines_logged(events).await;
     assert_eq!(
         lines[2],
-        "WARN XAPI is not available; trying again until it is error=event.from: the reply is not in the expected form \
+        "WARN XAPI is not available; trying again until it is error=event.from: the document is not in the expected form \
          near byte 7: wanted methodResponse"
     );
     let over = lines.iter().position(|line| line.starts_with("INFO XAPI is available again failures=60")).unwrap();

@@ -9,24 +9,26 @@
 //! ```
 
 use std::convert::Infallible;
-use std::net::IpAddr;
+use std::mem;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use super::account::Account;
 use super::agenda::{Agenda, Step};
 use super::board::{Board, Phase, Place};
 use super::notices::{Notices, Topic};
 use super::publish::{Kind, Publisher};
-use super::situation::Situation;
-use super::trouble::{Account, Trouble};
-use crate::access::{self, Mode, PoolKey, Settings};
-use crate::engine::{self, Engine, Events};
-use crate::guest::{self, Connection};
+use crate::access::{Mode, PoolKey, Settings};
+use crate::engine::{Engine, Events};
+use crate::guest::Connection;
+use crate::lending::{Desk, Lent};
+use crate::reach::{self, Situation, Trouble};
 use crate::view::{self, LeftOut, Room};
 use crate::xapi::backoff::Backoff;
 use crate::xapi::{self, Client, VmRef, VmUuid};
@@ -37,9 +39,6 @@ pub const WIPED_AFTER: Duration = Duration::from_secs(10);
 
 /// After so long without a view, a message says why.
 pub const TOLD_AFTER: Duration = Duration::from_secs(120);
-
-/// How long it may take from the first packet to the login.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
 
 /// How long an engine may take to answer a ping: with [`super::agenda::PING_AFTER`] 10 s without an answer.
 pub const PING_LIMIT: Duration = Duration::from_secs(5);
@@ -62,6 +61,8 @@ pub struct Shared {
     pub pool_key: PoolKey,
     /// Where tasks show what they do.
     pub board: Board,
+    /// Where tasks lend their connections.
+    pub desk: Desk,
 }
 
 /// Why the containers are not seen any longer.
@@ -97,9 +98,10 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
     let mut task = Task {
         publisher: Publisher::new(shared.client.clone(), vm.clone()),
         notices: Notices::new(shared.client.clone(), uuid.clone()),
-        place: shared.board.place(uuid),
+        place: shared.board.place(uuid.clone()),
         shared,
         vm,
+        uuid,
         situation,
         wipe_at: Some(now + WIPED_AFTER),
         tell_at: Some(now + TOLD_AFTER),
@@ -128,6 +130,7 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
 struct Task {
     shared: Shared,
     vm: VmRef,
+    uuid: VmUuid,
     situation: watch::Receiver<Situation>,
     place: Place,
     publisher: Publisher,
@@ -153,37 +156,34 @@ impl Task {
 
         self.place.enter(Phase::Connecting);
         // On the heap while they last: most tasks of a large pool may be waiting.
-        let connecting = connect(self.shared.clone(), situation.candidates.usable.clone(), settings.clone());
+        let connecting = connect(self.shared.clone(), situation.clone(), settings.clone());
         let connection = self
-            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(in_time(connecting)))
+            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(reach::in_time(connecting)))
             .await
             .ok_or(End::Elsewhere)??;
-        self.remember_host_key(&settings, &connection).await?;
+        reach::remember_host_key(&self.shared.client, &self.vm, &settings, &connection).await?;
 
         self.place.enter(Phase::Synchronising);
-        let opening = Box::pin(in_time(open(&connection)));
+        let connection = Arc::new(connection);
+        let opening = Box::pin(reach::in_time(open(&connection)));
         let moved = |now: &Situation| has_moved(now, &settings, &connection);
         let (engine, events) = self.meanwhile(moved, opening).await.ok_or(End::Elsewhere)??;
         backoff.works();
         Box::pin(self.live(&settings, &connection, engine, events)).await
     }
 
-    /// Keeps the key that an SSH server showed at first contact, before it is talked to any further.
-    async fn remember_host_key(&self, settings: &Settings, connection: &Connection) -> Result<(), Trouble> {
-        let Some(key) = connection.host_key().filter(|_| settings.host_key.is_none()) else { return Ok(()) };
-        let (address, fingerprint) = (connection.address(), key.fingerprint());
-        tracing::info!(%address, fingerprint, "host key remembered at first contact");
-        access::remember_host_key(&self.shared.client, &self.vm, key).await.map_err(Trouble::Xapi)
-    }
-
     async fn live(
         &mut self,
         settings: &Settings,
-        connection: &Connection,
+        connection: &Arc<Connection>,
         mut engine: Engine,
         mut events: Events,
     ) -> Result<Infallible, End> {
         let mut agenda = Agenda::new();
+        let (asks, mut asked) = mpsc::channel(1);
+        let _offer = self.shared.desk.offer(self.uuid.clone(), Lent::new(connection, engine.identity(), asks));
+        // Who waits for the next look.
+        let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         loop {
             let (step, at) = agenda.next();
             let settles_at = self.publisher.settles_at();
@@ -200,6 +200,10 @@ impl Task {
                     self.heal(&mut agenda);
                 }
                 () = at_or_never(settles_at) => self.heal(&mut agenda),
+                Some(who) = asked.recv() => {
+                    waiting.push(who);
+                    agenda.is_asked_for();
+                }
                 () = sleep_until(at) => {
                     agenda.begin(step);
                     match step {
@@ -208,10 +212,17 @@ impl Task {
                             .map_err(|_| Trouble::Slow { what: "a sign of life of the engine", limit: PING_LIMIT })?
                             .map_err(Trouble::Engine)?,
                         Step::Refresh { info } => {
-                            if !self.refresh(&mut engine, info).await? {
+                            let who = mem::take(&mut waiting);
+                            if self.refresh(&mut engine, info).await? {
+                                if self.is_first_look() {
+                                    self.seen(settings, connection, &engine).await;
+                                }
+                                for who in who {
+                                    // Whoever has given up is not told.
+                                    let _ = who.send(());
+                                }
+                            } else {
                                 agenda.postpone(XAPI_PAUSE);
-                            } else if self.is_first_look() {
-                                self.seen(settings, connection, &engine).await;
                             }
                         }
                     }
@@ -347,29 +358,15 @@ const LAX_CERTIFICATE: &str = "The engine's certificate is accepted for any addr
     older version. Set the key xscontainer-tls-verify in the VM's other_config to \"name\" if the certificate names the \
     VM's address, or to \"chain\" if its certificate authority serves this VM alone.";
 
-async fn connect(shared: Shared, candidates: Vec<IpAddr>, settings: Settings) -> Result<Connection, Trouble> {
-    let credentials = access::credentials(&shared.client, &shared.pool_key, &settings).await?;
-    Ok(guest::connect(&candidates, &credentials).await?)
+async fn connect(shared: Shared, situation: Situation, settings: Settings) -> Result<Connection, Trouble> {
+    reach::connect(&shared.client, &shared.pool_key, &situation.candidates, &settings).await
 }
 
 async fn open(connection: &Connection) -> Result<(Engine, Events), Trouble> {
-    let engine = Engine::open(connection.open().await?).await.map_err(|error| explained(error, connection))?;
+    let engine = reach::engine(connection).await?;
     // Subscribed before the first list is read: what changes in between is told.
     let events = Engine::events(connection.open().await?, engine.api_version()).await?;
     Ok((engine, events))
-}
-
-/// Some of what breaks a first stream is the doing of the way in.
-fn explained(error: engine::Error, connection: &Connection) -> Trouble {
-    match &error {
-        engine::Error::Closed(cause) => connection.explain(cause).map_or(Trouble::Engine(error), Trouble::Guest),
-        _ => Trouble::Engine(error),
-    }
-}
-
-async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let slow = Trouble::Slow { what: "connecting", limit: CONNECT_LIMIT };
-    timeout(CONNECT_LIMIT, work).await.unwrap_or(Err(slow))
 }
 
 fn log_unless_done(result: Result<(), xapi::Error>) {

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::access::MONITOR_KEY;
 use crate::xapi::{HostRef, PowerState, State, Vm, VmRef, VmUuid};
-
-/// The key of `VM.other_config` by which a VM is registered (xenserver/xscontainer docker_monitor; xenadmin
-/// XenModel/XenAPI-Extensions/VM.cs).
-pub const MONITOR_KEY: &str = "xscontainer-monitor";
 
 /// The VMs to watch.
 pub type Watched = BTreeMap<VmRef, WatchedVm>;

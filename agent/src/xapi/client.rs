@@ -32,6 +32,8 @@ struct Inner {
     idle: Mutex<Vec<Connection>>,
     /// Held while logging in, so that one task does it for all.
     session: AsyncMutex<Option<SessionRef>>,
+    /// Whether the session is somebody else's: then there is no other, and it is not ours to end.
+    lent: bool,
 }
 
 impl std::fmt::Debug for Client {
@@ -44,11 +46,22 @@ impl Client {
     /// To XAPI at `socket`; connects and logs in with the first call.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
+        Self::start(socket, None)
+    }
+
+    /// To XAPI at `socket`, in a session of somebody else: with his rights, and left open in the end.
+    #[must_use]
+    pub fn in_session(socket: &Path, session: SessionRef) -> Self {
+        Self::start(socket, Some(session))
+    }
+
+    fn start(socket: &Path, session: Option<SessionRef>) -> Self {
         Self(Arc::new(Inner {
             socket: socket.to_owned(),
             places: Arc::new(Semaphore::new(CALLS_AT_A_TIME)),
             idle: Mutex::new(Vec::new()),
-            session: AsyncMutex::new(None),
+            lent: session.is_some(),
+            session: AsyncMutex::new(session),
         }))
     }
 
@@ -88,10 +101,14 @@ impl Client {
 
     /// Logs out, if logged in; best effort.
     pub async fn close(self) {
+        if self.0.lent {
+            return;
+        }
         let Some(session) = self.0.session.lock().await.take() else { return };
         let mut line = self.line().await;
-        let logout = line.send::<()>(&session, "session.logout", &[], IfStale::Resend);
-        if let Ok(Err(error)) = timeout(LOGOUT_LIMIT, logout).await {
+        let (params, if_stale) = (session.before(&[]), IfStale::Resend);
+        let logout = Call { method: "session.logout", params: &params, answer_limit: LOGOUT_LIMIT, if_stale };
+        if let Ok(Err(error)) = timeout(LOGOUT_LIMIT, line.connection().call::<()>(logout)).await {
             tracing::debug!(%error, "could not log out of XAPI");
         }
     }
@@ -135,25 +152,15 @@ impl Line {
     /// In a new session if XAPI does not know the old one: it did not do anything then.
     async fn make<T: Reply>(&mut self, method: &'static str, params: &[Value], if_stale: IfStale) -> Result<T, Error> {
         let session = self.session(None).await?;
-        match self.send(&session, method, params, if_stale).await {
-            Err(error) if error.is_session_invalid() => {
-                let session = self.session(Some(&session)).await?;
-                self.send(&session, method, params, if_stale).await
+        let (answer_limit, before) = (self.answer_limit, session.before(params));
+        let call = Call { method, params: &before, answer_limit, if_stale };
+        match self.connection().call(call).await {
+            Err(error) if error.is_session_invalid() && !self.inner.lent => {
+                let params = self.session(Some(&session)).await?.before(params);
+                self.connection().call(Call { params: &params, ..call }).await
             }
             result => result,
         }
-    }
-
-    async fn send<T: Reply>(
-        &mut self,
-        session: &SessionRef,
-        method: &'static str,
-        params: &[Value],
-        if_stale: IfStale,
-    ) -> Result<T, Error> {
-        let params = session.before(params);
-        let answer_limit = self.answer_limit;
-        self.connection().call(Call { method, params: &params, answer_limit, if_stale }).await
     }
 
     /// The session that all share, unless it is the one that turned out to be `invalid`.
@@ -252,6 +259,19 @@ mod tests {
         assert_eq!(client.call_once::<String>("secret.create", &[]).await.unwrap(), "yes");
         assert!(client.call_once::<String>("secret.create", &[]).await.is_err());
         assert_eq!(server.calls("secret.create").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_session_is_used_and_neither_replaced_nor_ended() {
+        let server = server(|_, params| match params[0].as_str() {
+            "OpaqueRef:theirs" => success("yes"),
+            _ => failure(&["SESSION_INVALID", "OpaqueRef:lost"]),
+        });
+        let of = |session: &str| Client::in_session(&server.socket(), SessionRef::lent(session.to_owned()));
+        assert_eq!(of("OpaqueRef:theirs").call::<String>("VM.get_uuid", &[]).await.unwrap(), "yes");
+        assert!(of("OpaqueRef:lost").call::<String>("VM.get_uuid", &[]).await.unwrap_err().is_session_invalid());
+        of("OpaqueRef:theirs").close().await;
+        assert_eq!(server.calls("session.login_with_password").len() + server.calls("session.logout").len(), 0);
     }
 
     #[tokio::test]

@@ -253,7 +253,7 @@ impl<R: AsyncBufRead + Unpin + Send> Decoder<R> {
     }
 
     /// Text up to the end of the element opened last, exactly as meant.
-    async fn text(&mut self) -> Result<String, DecodeError> {
+    pub(super) async fn text(&mut self) -> Result<String, DecodeError> {
         let mut text = String::new();
         loop {
             match self.tokens.next(Some(&mut text)).await? {

@@ -74,6 +74,14 @@ pub enum TransferError {
         /// The disk.
         vdi: VdiUuid,
     },
+    /// XAPI could not read it.
+    #[error("XAPI could not read disk {vdi}, it reports {failure}; /var/log/xensource.log and SMlog may say more")]
+    NotRead {
+        /// The disk.
+        vdi: VdiUuid,
+        /// The reason given.
+        failure: Failure,
+    },
     /// Less came than the disk has.
     #[error("of disk {vdi} only {got} of {wanted} bytes came; /var/log/xensource.log may say why")]
     CutOff {
@@ -95,10 +103,14 @@ pub async fn import(client: &Client, vdi: &VdiUuid, content: Bytes) -> Result<()
     let task = tasks::create(client, "Import of a disk", &format!("of xscontainer, disk {vdi}")).await?;
     let mut last = Status::Pending;
     let result = import_for(client, vdi, content, &task, &mut last).await;
-    if let Err(error) = tasks::destroy(client, &task, &last).await {
+    forget(client, &task, &last).await;
+    result
+}
+
+async fn forget(client: &Client, task: &TaskRef, last: &Status) {
+    if let Err(error) = tasks::destroy(client, task, last).await {
         tracing::warn!(%error, "a task of XAPI could not be destroyed; XAPI forgets it after a day");
     }
-    result
 }
 
 /// `last` becomes what the task was seen to be.
@@ -150,7 +162,23 @@ async fn put(client: &Client, target: &str, content: Bytes) -> Result<(), Refusa
 /// # Errors
 /// [`TransferError`]
 pub async fn export(client: &Client, vdi: &VdiUuid, bytes: u64) -> Result<Vec<u8>, TransferError> {
-    let target = format!("/export_raw_vdi?vdi={vdi}&format=raw");
+    // Without one of ours XAPI makes one, which nobody takes away.
+    let task = tasks::create(client, "Export of a disk", &format!("of xscontainer, disk {vdi}")).await?;
+    let mut last = Status::Pending;
+    let result = export_for(client, vdi, bytes, &task, &mut last).await;
+    forget(client, &task, &last).await;
+    result
+}
+
+/// `last` becomes what the task was seen to be.
+async fn export_for(
+    client: &Client,
+    vdi: &VdiUuid,
+    bytes: u64,
+    task: &TaskRef,
+    last: &mut Status,
+) -> Result<Vec<u8>, TransferError> {
+    let target = format!("/export_raw_vdi?vdi={vdi}&format=raw&task_id={}", in_query(task.as_str()));
     let got = match timeout(TRANSFER_LIMIT, get(client, &target, bytes)).await {
         Ok(got) => got,
         Err(_) => Err(Error::Slow { method: EXPORT, step: "receiving the disk", limit: TRANSFER_LIMIT }.into()),
@@ -160,25 +188,27 @@ pub async fn export(client: &Client, vdi: &VdiUuid, bytes: u64) -> Result<Vec<u8
         Refusal::Xapi(error) => error.into(),
     })?;
     // XAPI gives no length; when it fails in the middle it just closes the connection.
-    match content.len() as u64 {
-        got if got < bytes => Err(TransferError::CutOff { vdi: vdi.clone(), got, wanted: bytes }),
-        _ => Ok(content),
+    let got = content.len() as u64;
+    if got < bytes {
+        return Err(TransferError::CutOff { vdi: vdi.clone(), got, wanted: bytes });
+    }
+    *last = tasks::ended(client, task, TASK_LIMIT).await?;
+    match last.clone() {
+        Status::Failure(failure) => Err(TransferError::NotRead { vdi: vdi.clone(), failure }),
+        // All of it came, whatever XAPI is still about.
+        Status::Success | Status::Cancelled | Status::Pending => Ok(content),
     }
 }
 
-/// What comes, but no more than `bytes`.
+/// What comes, but no more than `bytes`. It is read to its end all the same, or XAPI would count it as broken off.
 async fn get(client: &Client, target: &str, bytes: u64) -> Result<Vec<u8>, Refusal> {
     let (answer, _connection) = exchange(client, EXPORT, Method::GET, target, Bytes::new()).await?;
     let mut body = Patient::new(answer.into_body(), IDLE_LIMIT);
     let mut content = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { break };
+    while let Some(Ok(frame)) = body.frame().await {
         let data = frame.into_data().unwrap_or_default();
-        let wanted = bytes - content.len() as u64;
-        content.extend_from_slice(&data[..data.len().min(usize::try_from(wanted).unwrap_or(usize::MAX))]);
-        if content.len() as u64 == bytes {
-            break;
-        }
+        let wanted = usize::try_from(bytes - content.len() as u64).unwrap_or(usize::MAX);
+        content.extend_from_slice(&data[..data.len().min(wanted)]);
     }
     Ok(content)
 }
@@ -330,7 +360,7 @@ mod tests {
             assert!(matches!(&error, TransferError::Redirected { host, .. } if host == "10.0.0.2"), "{error}");
             assert!(!error.to_string().contains("secret"), "{error}");
         }
-        assert_eq!(server.calls("task.destroy").len(), 1);
+        assert_eq!(server.calls("task.destroy").len(), 2);
     }
 
     #[tokio::test]

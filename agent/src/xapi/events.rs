@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 
 use tokio::io::AsyncBufRead;
 
+use super::client::Client;
 use super::decode::{DecodeError, Decoder, Keep};
 use super::envelope::Reply;
+use super::error::Error;
 use super::records::{Record, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef};
 use super::value::Value;
 
@@ -58,6 +60,23 @@ pub struct State {
     pub vms: BTreeMap<VmRef, Vm>,
     /// All guest metrics.
     pub guest_metrics: BTreeMap<VmGuestMetricsRef, VmGuestMetrics>,
+}
+
+/// The pool's state at this moment.
+///
+/// # Errors
+/// [`Error`]
+pub async fn state(client: &Client) -> Result<State, Error> {
+    let classes = Value::Array(CLASSES.map(Value::from).to_vec());
+    let batch: Batch = client.call("event.from", &[classes, "".into(), Value::Double(0.0)]).await?;
+    let mut state = State::default();
+    for event in batch.events {
+        match event {
+            Event::Vm(vm, seen) => drop(put(&mut state.vms, vm, seen)),
+            Event::GuestMetrics(metrics, seen) => drop(put(&mut state.guest_metrics, metrics, seen)),
+        }
+    }
+    Ok(state)
 }
 
 /// Puts what is known of one object into its table; `None` if the table said so already.

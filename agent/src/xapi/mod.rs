@@ -12,6 +12,8 @@
 //! | [`client`] | one session for many tasks, some calls at a time |
 //! | [`other_config`], [`messages`], [`secrets`], [`storage`], [`vifs`] | the calls that change something |
 //! | [`disks`], [`tasks`] | what is on disks, and what XAPI is doing about it |
+//! | [`hosts`] | which host this is, plugins on others |
+//! | [`plugin_call`] | what a plugin is handed and gives back |
 //! | [`records`] | references and records |
 //! | [`events`] | one `event.from` reply, and the state that replies add up to |
 //! | [`follow`] | keeping that state current whatever happens to XAPI |
@@ -28,10 +30,12 @@ pub mod envelope;
 mod error;
 pub mod events;
 pub mod follow;
+pub mod hosts;
 pub mod messages;
 pub mod other_config;
 mod outage;
 mod patient;
+pub mod plugin_call;
 pub mod records;
 pub mod secrets;
 pub mod session;
@@ -54,7 +58,7 @@ pub use records::{
     HostRef, HostUuid, Pool, PoolRef, PowerState, SrUuid, VdiUuid, Views, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef,
     VmUuid,
 };
-pub use session::Session;
+pub use session::{Session, SessionRef};
 pub use value::Value;
 
 /// Where XAPI listens for local clients; every connection there counts as root

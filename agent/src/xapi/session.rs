@@ -18,9 +18,15 @@ pub const LOGOUT_LIMIT: Duration = Duration::from_secs(2);
 
 /// The reference of a session. Whoever has it can do everything, so it cannot be printed.
 #[derive(Clone, PartialEq)]
-pub(super) struct SessionRef(Value);
+pub struct SessionRef(Value);
 
 impl SessionRef {
+    /// A session of somebody else, by the reference that he gave us.
+    #[must_use]
+    pub fn lent(reference: String) -> Self {
+        Self(Value::from(reference))
+    }
+
     /// Logs in. XAPI checks no credentials of local clients (xen-api ocaml/xapi/xapi_session.ml).
     pub(super) async fn login(connection: &mut Connection) -> Result<Self, Error> {
         let params = ["root", "", "1.0", ORIGINATOR].map(Value::from);

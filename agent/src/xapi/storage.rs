@@ -145,7 +145,14 @@ pub async fn plug(client: &Client, vbd: &VbdRef) -> Result<(), Error> {
 /// [`Error`]; the guest can refuse.
 pub async fn remove_vbd(client: &Client, vbd: &VbdRef, attached: bool) -> Result<(), Error> {
     let mut line = line(client).await;
-    let detached = if attached { line.call::<()>("VBD.unplug", &[vbd.into()]).await } else { Ok(()) };
+    let end = Instant::now() + IN_USE_LIMIT;
+    let detached = loop {
+        match if attached { line.call::<()>("VBD.unplug", &[vbd.into()]).await } else { Ok(()) } {
+            // Somebody else is about it.
+            Err(error) if is_in_use(&error) && Instant::now() < end => sleep(IN_USE_PAUSE).await,
+            result => break result,
+        }
+    };
     let removed = match detached {
         Err(error) if !(error.has_code("DEVICE_ALREADY_DETACHED") || error.has_code("VM_BAD_POWER_STATE")) => {
             Err(error)

@@ -30,13 +30,14 @@ pub struct Limits {
 
 impl Limits {
     /// For replies of XAPI. A request may carry 300 KiB (xen-api ocaml/xapi-consts/constants.ml), so no value that a
-    /// client wrote is longer; the total leaves room for 7,000 VMs and snapshots whose maps are all that long.
+    /// client wrote is longer, but for what a plugin answers on another host, such as a container's description. The
+    /// total leaves room for 7,000 VMs and snapshots whose maps are all that long.
     pub const XAPI: Limits = Limits {
         depth: 64,
-        string_bytes: 1 << 20,
+        string_bytes: 20 << 20,
         values: 1_000_000,
         kept_bytes: 64 << 20,
-        piece_bytes: 4 << 20,
+        piece_bytes: 20 << 20,
         total_bytes: 2 << 30,
     };
 }
@@ -48,16 +49,16 @@ pub const VALUE_COST: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes stopped coming or the connection broke.
-    #[error("the reply broke off: {0}")]
+    #[error("the document broke off: {0}")]
     Read(String),
     /// The document ended inside an element.
-    #[error("the reply is cut short")]
+    #[error("the document is cut short")]
     Truncated,
     /// Not well-formed XML, or not UTF-8.
-    #[error("the reply is not well-formed XML: {0}")]
+    #[error("the document is not well-formed XML: {0}")]
     Xml(String),
     /// Well-formed, but not what stands at this place in such a reply.
-    #[error("the reply is not in the expected form near byte {at}: wanted {wanted}")]
+    #[error("the document is not in the expected form near byte {at}: wanted {wanted}")]
     Shape {
         /// What would have been right.
         wanted: &'static str,
@@ -65,7 +66,7 @@ pub enum DecodeError {
         at: u64,
     },
     /// More than [`Limits`] allow.
-    #[error("the reply has too much of something: {what} is limited to {limit}")]
+    #[error("the document has too much of something: {what} is limited to {limit}")]
     Limit {
         /// What there is too much of.
         what: &'static str,
@@ -93,6 +94,8 @@ pub enum DecodeError {
 /// The XML-RPC elements; everything else is [`Tag::Other`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
+    MethodCall,
+    MethodName,
     MethodResponse,
     Fault,
     Params,
@@ -115,6 +118,8 @@ pub(super) enum Tag {
 impl Tag {
     fn of(name: &[u8]) -> Tag {
         match name {
+            b"methodCall" => Tag::MethodCall,
+            b"methodName" => Tag::MethodName,
             b"methodResponse" => Tag::MethodResponse,
             b"fault" => Tag::Fault,
             b"params" => Tag::Params,

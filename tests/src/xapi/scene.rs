@@ -8,11 +8,14 @@ use std::{
 
 use super::{
     Xapi,
+    dispatch::{Endpoint, Origin, dispatch},
     faults::Fault,
     server::Server,
+    sessions,
     state::Shared,
     storage,
     value::{Failure, Ref, Value},
+    xmlrpc::Call,
 };
 
 /// The socket of a host.
@@ -107,6 +110,33 @@ impl Xapi {
         // Plugins run in another folder; without a present folder the path is as good as it gets.
         let program = std::path::absolute(program).unwrap_or_else(|_| program.to_owned());
         self.shared.change(|state| state.programs.insert((host.0.clone(), name.to_owned()), program));
+    }
+
+    /// What `host.call_plugin` gives to a client that calls it in a session of its own on the coordinator.
+    ///
+    /// # Errors
+    /// The API's failure.
+    ///
+    /// # Panics
+    /// If the system gives no more resources.
+    pub fn call_plugin(
+        &self,
+        host: &Ref,
+        name: &str,
+        function: &str,
+        arguments: &[(&str, &str)],
+    ) -> Result<String, Failure> {
+        let coordinator = self.host();
+        let session = self.shared.change(|state| sessions::open(&mut state.database, &coordinator, "root", "lab"))?;
+        let arguments = Value::map(arguments.iter().copied());
+        let params = [Value::from(&session), host.into(), name.into(), function.into(), arguments];
+        let call = Call { name: "host.call_plugin".to_owned(), params: params.to_vec() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+        let endpoint = Endpoint { origin: Origin::Unix, host: None };
+        let result = runtime.block_on(dispatch(&self.shared, &endpoint, &call));
+        self.shared.change(|state| sessions::close(&mut state.database, session.as_str()))?;
+        Ok(result?.text().unwrap_or_default().to_owned())
     }
 
     /// Lets nothing be forwarded to `host` any more: `HOST_OFFLINE`. Its own socket goes on.

@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
+mod interrupted;
+mod through_xapi;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

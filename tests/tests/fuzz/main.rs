@@ -1,10 +1,11 @@
-//! Everything that reads a pack, given valid input with random changes: it may refuse it in any way but by panicking or
-//! by never answering.
+//! Everything that reads a pack, and what the agent reads of callers, guests and disks, given valid input with random
+//! changes: it may refuse it in any way but by panicking or by never answering.
 //!
 //! Each reader has `LAB_FUZZ_SECONDS` seconds (10). A failure names the seed, which `LAB_FUZZ_SEED` repeats, and saves
 //! the input in `target/fuzz`.
 #![allow(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
 
+mod agents_readers;
 mod mutate;
 mod readers;
 mod verifier;

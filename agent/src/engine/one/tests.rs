@@ -85,7 +85,7 @@ async fn a_refusal_is_told_in_the_engines_words() {
         ("302 Found", "x", "302: \"x\""),
     ] {
         let error = opened(vec![says(status, body)]).await.act(&web(), Action::Start).await.unwrap_err();
-        let told = format!("the engine answered POST /containers/{{name}}/start with HTTP status {expected}");
+        let told = format!("the engine answered the request to start the container with HTTP status {expected}");
         assert_eq!(error.to_string(), told);
         assert!(!error.remedy().is_empty());
     }
@@ -134,7 +134,7 @@ async fn an_action_may_take_as_long_as_a_container_needs_to_end() {
     slow(ACTION_LIMIT - second, done.clone()).await.act(&web(), Action::Stop).await.unwrap();
     let begun = Instant::now();
     let error = slow(ACTION_LIMIT + second, done).await.act(&web(), Action::Stop).await.unwrap_err();
-    assert_eq!(error.to_string(), "the engine did not answer POST /containers/{name}/stop within 120 s");
+    assert_eq!(error.to_string(), "the engine did not answer the request to stop the container within 120 s");
     assert!(begun.elapsed() < ACTION_LIMIT + second);
 }
 

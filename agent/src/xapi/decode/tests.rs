@@ -237,7 +237,8 @@ impl AsyncRead for Endless {
 
 #[test]
 fn endless_replies_run_into_the_limit_for_what_they_have_too_much_of() {
-    let limits = Limits { total_bytes: 8 << 20, piece_bytes: 1 << 20, values: 10_000, ..Limits::XAPI };
+    let limits =
+        Limits { total_bytes: 8 << 20, piece_bytes: 1 << 20, string_bytes: 1 << 20, values: 10_000, ..Limits::XAPI };
     let skip_all = Keep::Members(&[]);
     for (beginning, pattern, keep, too_much) in [
         (&b""[..], &b"<value><array><data>"[..], &Keep::All, "the depth of elements"),

@@ -21,7 +21,7 @@ use super::envelope::Reply;
 use super::error::Error;
 use super::value::Value;
 
-pub(super) use names::is_uuid;
+pub(crate) use names::is_uuid;
 pub use names::{
     HostRef, HostUuid, NetworkRef, PbdRef, PoolRef, SrRef, SrUuid, TaskRef, VbdRef, VdiRef, VdiUuid, VifRef,
     VmGuestMetricsRef, VmRef, VmUuid,

@@ -177,7 +177,7 @@ uuid!(
 );
 
 /// 8-4-4-4-12 hexadecimal digits.
-pub(in crate::xapi) fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, byte)| match at {
             8 | 13 | 18 | 23 => byte == b'-',

@@ -1,4 +1,4 @@
-//! What a VM's task needs to know of the pool's state: a pure function. Must not know what the task does with it.
+//! What the pool's state says of one VM: a pure function. Must not know what is done with it.
 
 use std::net::IpAddr;
 

@@ -1,19 +1,13 @@
-//! Why a VM's containers cannot be seen, in words for people, and what the log says of it. Must not know what is tried.
+//! Why a VM's engine cannot be spoken to, in words for people. Must not know what is tried.
 
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use crate::access::{AccessError, BadSetting};
 use crate::engine;
 use crate::guest::{Candidates, Unreachable};
-use crate::quote::quoted;
 use crate::xapi;
-
-/// How often the same trouble is mentioned again.
-const REMINDER_INTERVAL: Duration = Duration::from_secs(600);
 
 /// What stands between dom0 and the engine.
 #[derive(Debug)]
@@ -57,11 +51,12 @@ impl Trouble {
         }
     }
 
-    /// Two of the same kind are one in the log.
-    fn kind(&self) -> (Discriminant<Self>, Option<Discriminant<Unreachable>>, Option<Discriminant<engine::Error>>) {
+    /// Two of the same kind are the same trouble, whatever addresses and times they name.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
         let guest = if let Self::Guest(cause) = self { Some(discriminant(cause)) } else { None };
         let engine = if let Self::Engine(cause) = self { Some(discriminant(cause)) } else { None };
-        (discriminant(self), guest, engine)
+        Kind(discriminant(self), guest, engine)
     }
 }
 
@@ -111,49 +106,6 @@ impl From<AccessError> for Trouble {
     }
 }
 
-/// What the log says of one VM's troubles: a line when one begins or becomes another, one now and then, one when it is
-/// over.
-#[derive(Debug, Default)]
-pub struct Account(Option<Ongoing>);
-
-#[derive(Debug)]
-struct Ongoing {
-    kind: (Discriminant<Trouble>, Option<Discriminant<Unreachable>>, Option<Discriminant<engine::Error>>),
-    since: Instant,
-    mentioned: Instant,
-    failures: u64,
-}
-
-impl Account {
-    /// Notes a failure, to be followed by another try after `pause`.
-    pub fn failed(&mut self, trouble: &Trouble, pause: Duration) {
-        let (now, kind) = (Instant::now(), trouble.kind());
-        let pause_ms = pause.as_millis();
-        let Some(ongoing) = self.0.as_mut().filter(|ongoing| ongoing.kind == kind) else {
-            tracing::warn!(reason = %trouble, remedy = %trouble.remedy(), pause_ms, "cannot see the VM's containers");
-            let since = self.0.as_ref().map_or(now, |ongoing| ongoing.since);
-            let failures = self.0.as_ref().map_or(0, |ongoing| ongoing.failures) + 1;
-            self.0 = Some(Ongoing { kind, since, mentioned: now, failures });
-            return;
-        };
-        ongoing.failures += 1;
-        if now.duration_since(ongoing.mentioned) < REMINDER_INTERVAL {
-            tracing::debug!(reason = %trouble, pause_ms, "still cannot see the VM's containers");
-            return;
-        }
-        ongoing.mentioned = now;
-        let (failures, seconds) = (ongoing.failures, ongoing.since.elapsed().as_secs());
-        tracing::warn!(reason = %trouble, failures, seconds, "still cannot see the VM's containers");
-    }
-
-    /// Notes that the containers are seen; `by` says how.
-    pub fn works(&mut self, by: &str, engine: &str) {
-        match self.0.take() {
-            Some(Ongoing { since, failures, .. }) => {
-                let seconds = since.elapsed().as_secs();
-                tracing::info!(by, engine = %quoted(engine), failures, seconds, "the VM's containers are seen again");
-            }
-            None => tracing::info!(by, engine = %quoted(engine), "the VM's containers are seen"),
-        }
-    }
-}
+/// What [`Trouble::kind`] gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind(Discriminant<Trouble>, Option<Discriminant<Unreachable>>, Option<Discriminant<engine::Error>>);
