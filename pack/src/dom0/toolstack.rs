@@ -52,7 +52,8 @@ impl UpdateInfo {
         };
         let text = std::str::from_utf8(bytes).map_err(|_| no_document())?;
         let mut reader = Reader::from_str(text);
-        let (mut root, mut depth, mut in_description, mut description) = (None, 0_u32, false, None::<String>);
+        let (mut root, mut depth) = (None, 0_u32);
+        let (mut described, mut in_description, mut written) = (false, false, false);
         loop {
             match reader.read_event().map_err(|_| no_document())? {
                 Event::Start(element) => {
@@ -60,22 +61,24 @@ impl UpdateInfo {
                     match depth {
                         1 => root = Some(element.into_owned()),
                         2 if element.name().as_ref() == "name-description" => {
-                            in_description = true;
-                            description.get_or_insert_default();
+                            (described, in_description) = (true, true);
                         }
                         _ => {}
                     }
                 }
                 Event::Empty(element) => match depth {
                     0 => root = Some(element.into_owned()),
-                    1 if element.name().as_ref() == "name-description" => _ = description.get_or_insert_default(),
+                    1 if element.name().as_ref() == "name-description" => described = true,
                     _ => {}
                 },
                 Event::End(_) => {
                     depth = depth.saturating_sub(1);
                     in_description &= depth >= 2;
                 }
-                Event::Text(text) if in_description => description.get_or_insert_default().push_str(text.as_ref()),
+                Event::Text(text) if in_description => written |= !is_blank(text.as_ref()),
+                Event::CData(text) if in_description => written |= !is_blank(text.as_ref()),
+                // A description may be nothing but a quotation mark, which is written as a reference.
+                Event::GeneralRef(_) if in_description => written = true,
                 Event::Eof if depth > 0 => return Err(no_document()),
                 Event::Eof => break,
                 _ => {}
@@ -95,12 +98,17 @@ impl UpdateInfo {
             control: attribute(&root, "control").filter(|control| !control.is_empty()),
             installation_size: attribute(&root, "installation-size").and_then(|size| size.parse().ok()).unwrap_or(0),
         };
-        match description {
-            Some(text) if !text.trim().is_empty() => Ok(info),
-            Some(_) => Err(missing("name-description")),
-            None => Err(XapiError::Internal { text: "Not_found".into() }),
+        match (described, written) {
+            (_, true) => Ok(info),
+            (true, false) => Err(missing("name-description")),
+            (false, false) => Err(XapiError::Internal { text: "Not_found".into() }),
         }
     }
+}
+
+/// Whether XML takes a text for white space.
+fn is_blank(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {

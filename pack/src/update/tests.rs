@@ -55,6 +55,14 @@ fn update_xml_is_read_back() {
 }
 
 #[test]
+fn a_description_of_one_quotation_mark_is_one() {
+    for description in ["\"", "&", "<", "\u{a0}"] {
+        let spec = PackSpec { description: description.into(), ..spec() };
+        assert!(UpdateInfo::parse(&document(&spec)).is_ok(), "{description:?}");
+    }
+}
+
+#[test]
 fn an_update_xml_that_xapi_would_refuse_is_refused() {
     for bytes in [
         &b""[..],
@@ -198,8 +206,9 @@ fn repomd_names_every_file_with_its_checksum() {
 }
 
 proptest! {
+    /// The specification refuses an empty one.
     #[test]
-    fn any_description_gives_a_document_that_xapi_reads(description in "\\PC{1,80}") {
+    fn any_description_gives_a_document_that_xapi_reads(description in "\\PC{0,40}[!-~]\\PC{0,40}") {
         let mut spec = spec();
         spec.description = description;
         let document = document(&spec);
