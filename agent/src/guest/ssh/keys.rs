@@ -127,6 +127,44 @@ impl PrivateKey {
         format!("ssh-rsa {} {comment}", self.0.public_key().public_key_base64())
     }
 
+    /// What tells its public half from others, as `ssh-keygen -l` prints it.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        self.0.public_key().fingerprint(HashAlg::Sha256).to_string()
+    }
+
+    pub(super) fn inner(&self) -> Arc<russh::keys::PrivateKey> {
+        Arc::clone(&self.0)
+    }
+}
+
+/// An administrator's own private key, of any kind that SSH knows.
+#[derive(Clone)]
+pub struct OwnKey(Arc<russh::keys::PrivateKey>);
+
+impl fmt::Debug for OwnKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnKey(secret)")
+    }
+}
+
+impl OwnKey {
+    /// Reads what ssh-keygen writes.
+    ///
+    /// # Errors
+    /// [`KeyError::Encrypted`] if it needs a passphrase and none is given, [`KeyError::Unreadable`] if it is no key or the
+    /// passphrase is wrong.
+    pub fn parse(pem: &str, passphrase: Option<&str>) -> Result<Self, KeyError> {
+        let key = decode_secret_key(pem, passphrase).map_err(|error| match error {
+            russh::keys::Error::KeyIsEncrypted => KeyError::Encrypted,
+            _ => KeyError::Unreadable,
+        })?;
+        match key.is_encrypted() {
+            true => Err(KeyError::Encrypted),
+            false => Ok(Self(Arc::new(key))),
+        }
+    }
+
     pub(super) fn inner(&self) -> Arc<russh::keys::PrivateKey> {
         Arc::clone(&self.0)
     }

@@ -6,31 +6,29 @@ mod algorithms;
 mod helper;
 pub mod keys;
 mod socket;
+pub mod visit;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, AuthResult, DisconnectReason, Handle, Handler};
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use tokio::net::TcpStream;
+use russh::client::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-pub use keys::{HostKey, PrivateKey, UserName};
+pub use keys::{HostKey, OwnKey, PrivateKey, UserName};
+pub use visit::{Offer, Progress, Questions, Said, Visit};
 
 use super::unreachable::Unreachable;
-use super::{BoxedStream, KEEP_ALIVE_AFTER, Way, probe};
+use super::{BoxedStream, Way};
 use crate::quote::quoted;
 use helper::Door;
 use socket::Hangup;
+use visit::Guard;
 
 /// Where SSH servers listen.
 pub const PORT: u16 = 22;
-
-/// How long key exchange and login may take together.
-const LOGIN_LIMIT: Duration = Duration::from_secs(12);
 
 /// How long the server may take to open a stream.
 const OPEN_LIMIT: Duration = Duration::from_secs(10);
@@ -73,34 +71,18 @@ impl Connection {
     /// # Errors
     /// [`Unreachable`]
     pub async fn open(candidates: &[IpAddr], login: &Login) -> Result<Self, Unreachable> {
-        let (address, stream) =
-            probe::connect(candidates, PORT).await.map_err(|tried| Unreachable::NoAnswer { port: PORT, tried })?;
-        timeout(LOGIN_LIMIT, Self::log_in(address, stream, login)).await.unwrap_or(Err(Unreachable::Slow {
-            address,
-            step: "logging in",
-            limit: LOGIN_LIMIT,
-        }))
+        let mut visit = Visit::open(candidates, login.known.as_ref()).await?;
+        match visit.log_in(&login.user, &login.key).await? {
+            Progress::In => Ok(Self::logged_in(visit, login.user.clone())),
+            Progress::Refused(_) | Progress::Further(_) => {
+                Err(Unreachable::LoginRefused { address: visit.address, user: login.user.as_str().to_owned() })
+            }
+        }
     }
 
-    async fn log_in(address: IpAddr, stream: TcpStream, login: &Login) -> Result<Self, Unreachable> {
-        let (stream, socket) = Hangup::new(stream).map_err(|error| lost(address, &error))?;
-        let shown = Arc::new(Mutex::new(None));
-        let (end, ended) = watch::channel(None);
-        let guard = Guard { known: login.known.clone(), shown: Arc::clone(&shown), end };
-        let connected = client::connect_stream(algorithms::configuration(login.known.as_ref()), stream, guard).await;
-        let shown = shown.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (mut handle, host_key) = match (connected, shown, &login.known) {
-            (Ok(handle), Some(shown), _) => (handle, shown),
-            (Err(_), Some(shown), Some(known)) if shown != *known => {
-                let (known, shown) = (known.fingerprint(), shown.fingerprint());
-                return Err(Unreachable::HostKeyChanged { address, known, shown });
-            }
-            (Err(error), ..) => return Err(not_connected(address, &error)),
-            (Ok(_), None, _) => return Err(lost(address, &"it showed no host key")),
-        };
-        authenticate(&mut handle, address, login).await?;
-        let user = login.user.clone();
-        Ok(Self { handle, address, user, host_key, door: Mutex::new(None), ended, _socket: socket })
+    fn logged_in(visit: Visit, user: UserName) -> Self {
+        let Visit { handle, address, host_key, ended, socket } = visit;
+        Self { handle, address, user, host_key, door: Mutex::new(None), ended, _socket: socket }
     }
 
     /// Where the server was found.
@@ -190,50 +172,5 @@ fn not_connected(address: IpAddr, error: &russh::Error) -> Unreachable {
             Unreachable::Lost { address, cause }
         }
         _ => Unreachable::NotSsh { address, cause },
-    }
-}
-
-/// Tries the signature algorithms that the server names, and those of servers that name none: before OpenSSH 7.2 there
-/// was only ssh-rsa, and some end the connection at the first other one.
-async fn authenticate(handle: &mut Handle<Guard>, address: IpAddr, login: &Login) -> Result<(), Unreachable> {
-    let named = handle.best_supported_rsa_hash().await.map_err(|error| lost(address, &error))?;
-    for hash in algorithms::signatures(named) {
-        let key = PrivateKeyWithHashAlg::new(login.key.inner(), hash);
-        let result = handle.authenticate_publickey(login.user.as_str(), key).await;
-        match result.map_err(|error| lost(address, &error))? {
-            AuthResult::Success => return Ok(()),
-            AuthResult::Failure { .. } => {}
-        }
-    }
-    Err(Unreachable::LoginRefused { address, user: login.user.as_str().to_owned() })
-}
-
-/// Watches over what the server does. It may open nothing: the library refuses what is not accepted here.
-struct Guard {
-    known: Option<HostKey>,
-    shown: Arc<Mutex<Option<HostKey>>>,
-    end: watch::Sender<Option<String>>,
-}
-
-impl Handler for Guard {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, key: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let key = HostKey::of(&key.public_key());
-        let trusted = self.known.as_ref().is_none_or(|known| *known == key);
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
-        Ok(trusted)
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
-        let cause = match reason {
-            DisconnectReason::ReceivedDisconnect(said) => format!("the server ended it ({:?})", said.reason_code),
-            DisconnectReason::Error(russh::Error::KeepaliveTimeout) => {
-                format!("no sign of life for {} s", 2 * KEEP_ALIVE_AFTER.as_secs())
-            }
-            DisconnectReason::Error(error) => error.to_string(),
-        };
-        self.end.send_replace(Some(cause));
-        Ok(())
     }
 }
