@@ -65,7 +65,7 @@ impl AccessError {
                     .to_owned()
             }
             Self::NoCertificate(_) | Self::CertificateLost(_) | Self::CertificatesUnusable(_) => {
-                "Prepare the VM for TLS again.".to_owned()
+                "Prepare the VM for TLS again, also if it came from another pool.".to_owned()
             }
         }
     }

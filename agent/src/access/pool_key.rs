@@ -39,8 +39,8 @@ pub struct PoolKey {
 struct Held {
     secret: SecretUuid,
     key: Arc<PrivateKey>,
-    /// When the pool was last seen to name this secret.
-    seen: Instant,
+    /// When the pool was last seen to name this secret, unless that is in doubt.
+    seen: Option<Instant>,
 }
 
 impl PoolKey {
@@ -56,7 +56,7 @@ impl PoolKey {
     /// [`AccessError`]. A key that is named and cannot be had is never replaced: all guests trust it.
     pub async fn get(&self) -> Result<Arc<PrivateKey>, AccessError> {
         let mut held = self.held.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| held.seen.elapsed() < SEEN_FOR) {
+        if let Some(held) = held.as_ref().filter(|held| held.seen.is_some_and(|seen| seen.elapsed() < SEEN_FOR)) {
             return Ok(Arc::clone(&held.key));
         }
         let client = &self.client;
@@ -69,7 +69,7 @@ impl PoolKey {
         let named = record.other_config.get(PRIVATE).and_then(|uuid| SecretUuid::parse(uuid));
         let uuid = named.ok_or(AccessError::PoolKeyUnnamed(PRIVATE))?;
         if let Some(held) = held.as_mut().filter(|held| held.secret == uuid) {
-            held.seen = Instant::now();
+            held.seen = Some(Instant::now());
             return Ok(Arc::clone(&held.key));
         }
         let pem = secrets::read(client, &uuid).await.map_err(|error| match error.is_uuid_invalid() {
@@ -82,8 +82,17 @@ impl PoolKey {
             add_public(client, &pool, &key).await?;
         }
         let key = Arc::new(key);
-        *held = Some(Held { secret: uuid, key: Arc::clone(&key), seen: Instant::now() });
+        *held = Some(Held { secret: uuid, key: Arc::clone(&key), seen: Some(Instant::now()) });
         Ok(key)
+    }
+}
+
+impl PoolKey {
+    /// Notes that a guest did not accept the key: the pool may have another one by now.
+    pub async fn doubt(&self) {
+        if let Some(held) = self.held.lock().await.as_mut() {
+            held.seen = None;
+        }
     }
 }
 

@@ -9,9 +9,11 @@ use crate::guest::tls::Verify;
 use crate::quote::quoted;
 use crate::xapi::secrets::SecretUuid;
 
-const MODE: &str = "xscontainer-mode";
-const USER: &str = "xscontainer-username";
-const TLS_VERIFY: &str = "xscontainer-tls-verify";
+pub(super) const MODE: &str = "xscontainer-mode";
+pub(super) const USER: &str = "xscontainer-username";
+/// With which key the VM was prepared, as `ssh-keygen -l` prints it. The original left none.
+pub(super) const PREPARED_KEY: &str = "xscontainer-key-fingerprint";
+pub(super) const TLS_VERIFY: &str = "xscontainer-tls-verify";
 pub(super) const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
 pub(super) const TLS_KEY: &str = "xscontainer-tls-client-key";
 pub(super) const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
@@ -48,6 +50,8 @@ pub struct Settings {
     pub user: UserName,
     /// For SSH: the server's key, once it was seen.
     pub host_key: Option<HostKey>,
+    /// For SSH: the fingerprint of the key that it was prepared with, if that was noted.
+    pub prepared_key: Option<String>,
     /// For TLS.
     pub tls: TlsSecrets,
     /// For TLS: how strictly the engine's certificate is checked; none if the VM was prepared by the original agent.
@@ -105,7 +109,8 @@ impl Settings {
             Some("name") => Some(Verify::Name),
             Some(other) => return Err(bad(TLS_VERIFY, other, "chain or name")),
         };
-        Ok(Self { mode, user, host_key, tls, verify })
+        let prepared_key = text(PREPARED_KEY).map(str::to_owned);
+        Ok(Self { mode, user, host_key, prepared_key, tls, verify })
     }
 }
 

@@ -9,9 +9,11 @@
 //! | [`probe`] | which of those answers |
 //! | [`ssh`] | logging in, the host's key, streams to the engine's socket |
 //! | [`tls`] | certificates, streams to the engine's port |
-//! | [`mod@unreachable`] | every step at which it can end, with what to do about it |
+//! | [`family`] | what kind of system the guest says it is, and how things are mended there |
+//! | [`mod@unreachable`] | everything at which it can end, with what to do about it |
 
 pub mod address;
+pub mod family;
 pub mod probe;
 pub mod ssh;
 pub mod tls;
@@ -24,6 +26,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use address::{Candidates, Claims, Refusal, Route, candidates, route};
+pub use family::Family;
 pub use unreachable::Unreachable;
 
 /// After so long without anything from the guest it is asked for a sign of life.

@@ -7,6 +7,7 @@ use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::family::Family;
 use crate::quote::quoted;
 
 /// Why there is no stream to an engine.
@@ -170,17 +171,20 @@ impl fmt::Display for TlsFault {
 }
 
 impl Unreachable {
-    /// What to do about it.
+    /// What to do about it, in a guest of this family.
     #[must_use]
-    pub fn remedy(&self) -> String {
+    pub fn remedy(&self, family: Family) -> String {
         match self {
-            Self::NoAnswer { port: 22, .. } => {
-                "See that the VM is up, that its SSH server runs, and that its firewall lets this host in on TCP port 22."
-                    .to_owned()
-            }
+            Self::NoAnswer { port: 22, .. } => format!(
+                "See that the VM is up, that its SSH server runs ({}), and that its firewall lets this host in on TCP port 22 \
+                 ({}).",
+                family.start_ssh(),
+                family.open_port(22)
+            ),
             Self::NoAnswer { port, .. } => format!(
-                "See that the VM is up, that its engine listens on TCP port {port}, and that its firewall lets this host in \
-                 there."
+                "See that the VM is up, that its engine listens on TCP port {port} (prepare it for TLS), and that its \
+                 firewall lets this host in there ({}).",
+                family.open_port(*port)
             ),
             Self::NotSsh { .. } => {
                 "See what listens there, and the log of the VM's SSH server (journalctl -u sshd or -u ssh).".to_owned()
@@ -191,19 +195,18 @@ impl Unreachable {
                 console, then forget the old key: xe vm-param-remove uuid=VM param-name=other-config \
                 param-key=xscontainer-sshhostkey"
                 .to_owned(),
-            Self::LoginRefused { .. } => "Put the pool's public key into ~/.ssh/authorized_keys of that account, or name the \
-                right account in the VM's other-config key xscontainer-username."
+            Self::LoginRefused { .. } => "Prepare the VM again (xscontainer-prepare-vm -v VM -u ACCOUNT), also if it came from \
+                another pool; if that was done, see that the account's home folder belongs to it and that nobody else may \
+                write there."
                 .to_owned(),
-            Self::NoForwarding { .. } => "Set `AllowStreamLocalForwarding yes` in the VM's /etc/ssh/sshd_config (OpenSSH 6.7 \
-                or later), or install ncat (package nmap-ncat or ncat)."
-                .to_owned(),
-            Self::NoSocket { .. } => {
-                "Install Docker in the VM and start it: systemctl enable --now docker".to_owned()
-            }
-            Self::SocketDenied { user, .. } => format!(
-                "Let the account use the engine: `usermod -aG docker {user}` in the VM; on RHEL 7 and CentOS 7 the socket \
-                 belongs to root:root, so create the group docker first and restart Docker."
+            Self::NoForwarding { .. } => format!(
+                "Set `AllowStreamLocalForwarding yes` in the VM's /etc/ssh/sshd_config (OpenSSH 6.7 or later), or: {}.",
+                family.get_helper()
             ),
+            Self::NoSocket { .. } => format!("Install an engine in the VM and start it: {}.", family.start_engine()),
+            Self::SocketDenied { user, .. } => {
+                format!("Let the account use the engine, in the VM: {}.", family.let_use_engine(user))
+            }
             Self::Tls { fault, .. } => fault.remedy().to_owned(),
             Self::Slow { .. } => "Look at the load of the VM and at the network in between.".to_owned(),
             Self::Lost { .. } => "If it does not come back by itself, look at the VM and at the network in between.".to_owned(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::guest::Family;
 use crate::quote::quoted;
 use crate::reach::Trouble;
 use crate::reach::trouble::Kind;
@@ -25,12 +26,13 @@ struct Ongoing {
 }
 
 impl Account {
-    /// Notes a failure, to be followed by another try after `pause`.
-    pub fn failed(&mut self, trouble: &Trouble, pause: Duration) {
+    /// Notes a failure to reach a guest of this family, to be followed by another try after `pause`.
+    pub fn failed(&mut self, trouble: &Trouble, family: Family, pause: Duration) {
         let (now, kind) = (Instant::now(), trouble.kind());
         let pause_ms = pause.as_millis();
         let Some(ongoing) = self.0.as_mut().filter(|ongoing| ongoing.kind == kind) else {
-            tracing::warn!(reason = %trouble, remedy = %trouble.remedy(), pause_ms, "cannot see the VM's containers");
+            let remedy = trouble.remedy(family);
+            tracing::warn!(reason = %trouble, remedy, pause_ms, "cannot see the VM's containers");
             let since = self.0.as_ref().map_or(now, |ongoing| ongoing.since);
             let failures = self.0.as_ref().map_or(0, |ongoing| ongoing.failures) + 1;
             self.0 = Some(Ongoing { kind, since, mentioned: now, failures });

@@ -116,7 +116,7 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
             Err(End::Elsewhere) => Duration::ZERO,
             Err(End::Trouble(trouble)) => {
                 let pause = backoff.failed();
-                task.account.failed(&trouble, pause);
+                task.account.failed(&trouble, task.situation.borrow().family, pause);
                 task.reason = Some(trouble);
                 pause
             }
@@ -343,7 +343,7 @@ impl Task {
                 self.tell_at = Some(now + XAPI_PAUSE);
                 // None while the first attempt is on its way.
                 let Some(reason) = &self.reason else { continue };
-                let body = format!("{reason}. {}", reason.remedy());
+                let body = format!("{reason}. {}", reason.remedy(self.situation.borrow().family));
                 match timeout(WRITE_LIMIT, self.notices.raise(Topic::Unreachable, &body)).await {
                     Ok(Ok(())) => self.tell_at = None,
                     Ok(Err(error)) => tracing::debug!(%error, "cannot tell why there is no view"),

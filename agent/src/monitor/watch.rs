@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn state(vm: Vm) -> State {
-        let metrics = VmGuestMetrics { networks: BTreeMap::new() };
+        let metrics = VmGuestMetrics { networks: BTreeMap::new(), os_version: BTreeMap::new() };
         State {
             vms: BTreeMap::from([(vm_ref(), vm)]),
             guest_metrics: BTreeMap::from([(VmGuestMetricsRef::new("metrics").unwrap(), metrics)]),

@@ -4,7 +4,7 @@
 use super::place::Forwarded;
 use super::{Here, failure, success};
 use crate::engine::{Action, ContainerName};
-use crate::guest;
+use crate::guest::{self, Family};
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::{Answer, Ask};
 use crate::reach::{self, Situation, Trouble};
@@ -74,15 +74,8 @@ impl Here<'_> {
 
     /// Asks the VM's engine, or the host that the VM runs on.
     async fn asked(&self, reference: &VmRef, vm: &Vm, ask: Ask) -> Asked {
-        let state = match vm.power_state {
-            PowerState::Running => None,
-            PowerState::Halted => Some("halted"),
-            PowerState::Paused => Some("paused"),
-            PowerState::Suspended => Some("suspended"),
-            PowerState::Unknown => Some("unknown"),
-        };
-        if let Some(state) = state {
-            return Asked::Here(Err(failure::not_running(reference, state)));
+        if vm.power_state != PowerState::Running {
+            return Asked::Here(Err(failure::not_running(reference, vm.power_state.in_words())));
         }
         // A VM that is on its way between hosts is asked from wherever the call ended up.
         match vm.resident_on.as_ref().filter(|host| **host != self.host && !self.is_forwarded()) {
@@ -104,8 +97,9 @@ impl Here<'_> {
             }
             Err(why) => {
                 tracing::debug!(vm = %vm.uuid, %why, "asking the engine without the monitor");
-                let asked = self.ask_by_ourselves(reference, &vm.uuid, &ask).await;
-                asked.map_err(|trouble| failure::of_trouble(&self.call.function, trouble))?
+                let mut family = Family::Unknown;
+                let asked = self.ask_by_ourselves(reference, &vm.uuid, &ask, &mut family).await;
+                asked.map_err(|trouble| failure::of_trouble(&self.call.function, trouble, family))?
             }
         };
         match answer {
@@ -115,13 +109,20 @@ impl Here<'_> {
         }
     }
 
-    /// Over a connection of our own.
-    async fn ask_by_ourselves(&self, reference: &VmRef, uuid: &VmUuid, ask: &Ask) -> Result<Answer, Trouble> {
+    /// Over a connection of our own. Notes what kind of system the guest is, as soon as that is known.
+    async fn ask_by_ourselves(
+        &self,
+        reference: &VmRef,
+        uuid: &VmUuid,
+        ask: &Ask,
+        family: &mut Family,
+    ) -> Result<Answer, Trouble> {
         // All of it: an address that two VMs claim is neither's.
         let state = events::state(&self.client).await.map_err(Trouble::Xapi)?;
         let gone = || Error::Failure { method: "event.from", failure: failure::no_such("VM", uuid.as_str()) };
         let vm = state.vms.get(reference).ok_or_else(|| Trouble::Xapi(gone()))?;
         let situation = Situation::of(vm, &state, &reach::claims(&state), guest::route);
+        *family = situation.family;
         let settings = situation.settings.map_err(Trouble::Setting)?;
         let candidates = match vm.resident_on.as_ref() == Some(&self.host) {
             true => situation.candidates,

@@ -5,7 +5,7 @@
 //! functions do.
 
 use crate::config_drive;
-use crate::guest::Unreachable;
+use crate::guest::{Family, Unreachable};
 use crate::lending::Refusal;
 use crate::quote::quoted;
 use crate::reach::Trouble;
@@ -78,15 +78,15 @@ pub(super) fn of_engine(function: &str, refusal: &Refusal) -> Failure {
 }
 
 /// The engine cannot be reached.
-pub(super) fn of_trouble(function: &str, trouble: Trouble) -> Failure {
+pub(super) fn of_trouble(function: &str, trouble: Trouble, family: Family) -> Failure {
     let class = match &trouble {
         Trouble::Guest(Unreachable::HostKeyChanged { .. }) => "VmHostKeyException",
-        Trouble::Guest(Unreachable::LoginRefused { .. }) => "AuthenticationException",
+        Trouble::Guest(Unreachable::LoginRefused { .. }) | Trouble::OtherKey { .. } => "AuthenticationException",
         Trouble::Guest(Unreachable::Tls { .. }) => "TlsException",
         Trouble::Guest(Unreachable::NotSsh { .. } | Unreachable::NoCommonAlgorithm { .. }) => "SshException",
         _ => CONTAINERS,
     };
-    let text = sentences(&trouble.to_string(), &trouble.remedy());
+    let text = sentences(&trouble.to_string(), &trouble.remedy(family));
     match trouble {
         Trouble::Xapi(error) => of_xapi(function, error),
         _ => exception(function, class, text),

@@ -7,9 +7,13 @@
 //! |---|---|
 //! | [`situation`] | what the pool's state says of one VM |
 //! | [`trouble`] | everything that can stand in the way, in words for people |
+//! | [`path`] | the steps, how each is tested, and what usually is wrong there |
+//! | [`walk`](mod@walk) | all of them tried once |
 
+pub mod path;
 pub mod situation;
 pub mod trouble;
+pub mod walk;
 
 use std::time::Duration;
 
@@ -17,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::access::{self, PoolKey, Settings};
 use crate::engine::{self, Engine};
-use crate::guest::{self, Candidates, Connection, Unreachable};
+use crate::guest::{self, Candidates, Connection, Credentials, Unreachable};
 use crate::xapi::{Client, VmRef};
 
 pub use situation::{Situation, claims};
@@ -40,7 +44,17 @@ pub async fn connect(
         return Err(Trouble::NoAddress(candidates.clone()));
     }
     let credentials = access::credentials(client, pool_key, settings).await?;
-    Ok(guest::connect(&candidates.usable, &credentials).await?)
+    match (guest::connect(&candidates.usable, &credentials).await, credentials) {
+        (Err(Unreachable::LoginRefused { address, user }), Credentials::Ssh(login)) => {
+            pool_key.doubt().await;
+            let ours = login.key.fingerprint();
+            match settings.prepared_key.clone().filter(|prepared| *prepared != ours) {
+                Some(prepared) => Err(Trouble::OtherKey { address, user, prepared, ours }),
+                None => Err(Unreachable::LoginRefused { address, user }.into()),
+            }
+        }
+        (connected, _) => Ok(connected?),
+    }
 }
 
 /// Keeps the key that an SSH server showed at first contact, which must be done before it is talked to any further.

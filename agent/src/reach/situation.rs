@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::access::{BadSetting, Settings};
-use crate::guest::{self, Candidates, Claims, Route};
+use crate::guest::{self, Candidates, Claims, Family, Route};
 use crate::xapi::{HostRef, PowerState, State, Views, Vm, VmRef};
 
 /// One VM at one moment.
@@ -13,6 +13,8 @@ pub struct Situation {
     pub settings: Result<Settings, BadSetting>,
     /// Where it may be found.
     pub candidates: Candidates,
+    /// What kind of system it says it is.
+    pub family: Family,
     /// The documents that XAPI has of it.
     pub views: Views,
     /// Bytes of `other_config` beside the documents, as sent.
@@ -30,6 +32,7 @@ impl Situation {
         Self {
             settings: Settings::read(&vm.other_config),
             candidates,
+            family: metrics.map(|metrics| Family::of(&metrics.os_version)).unwrap_or_default(),
             views: vm.views,
             other_config_bytes: vm.other_config_bytes,
         }

@@ -1,17 +1,21 @@
 //! Why a VM's engine cannot be spoken to, in words for people. Must not know what is tried.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::mem::{Discriminant, discriminant};
 use std::time::Duration;
 
 use crate::access::{AccessError, BadSetting};
 use crate::engine;
-use crate::guest::{Candidates, Unreachable};
-use crate::xapi;
+use crate::guest::{Candidates, Family, Unreachable};
+use crate::quote::quoted;
+use crate::xapi::{self, PowerState};
 
 /// What stands between dom0 and the engine.
 #[derive(Debug)]
 pub enum Trouble {
+    /// It does not run.
+    NotRunning(PowerState),
     /// A key of `other_config` makes no sense.
     Setting(BadSetting),
     /// The guest's tools report no address, or none that may be used.
@@ -22,6 +26,17 @@ pub enum Trouble {
     Xapi(xapi::Error),
     /// Some step into the guest fails.
     Guest(Unreachable),
+    /// The VM was prepared with another key than this pool's.
+    OtherKey {
+        /// Where.
+        address: IpAddr,
+        /// The account.
+        user: String,
+        /// The fingerprint of the key that it was prepared with. Foreign.
+        prepared: String,
+        /// The fingerprint of the pool's.
+        ours: String,
+    },
     /// The engine is there and does not serve.
     Engine(engine::Error),
     /// Something takes too long.
@@ -34,18 +49,23 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What to do about it.
+    /// What to do about it, in a guest of this family.
     #[must_use]
-    pub fn remedy(&self) -> String {
+    pub fn remedy(&self, family: Family) -> String {
         match self {
+            Self::NotRunning(_) => "Start the VM.".to_owned(),
             Self::Setting(setting) => setting.remedy(),
             Self::NoAddress(candidates) if candidates.refused.is_empty() => {
-                "Start the guest tools in the VM and give it a network that this host can reach.".to_owned()
+                format!("{} Give the VM a network that this host can reach.", family.start_tools())
             }
             Self::NoAddress(_) => "Give the VM an address of its own on a network that this host can reach.".to_owned(),
             Self::Access(error) => error.remedy(),
             Self::Xapi(_) => "See /var/log/xensource.log on this host.".to_owned(),
-            Self::Guest(unreachable) => unreachable.remedy(),
+            Self::OtherKey { .. } => "Prepare it again (xscontainer-prepare-vm -v VM -u ACCOUNT), or give it a new config \
+                drive before its first start here. The other pool keeps its access until its key is removed from \
+                ~/.ssh/authorized_keys of that account."
+                .to_owned(),
+            Self::Guest(unreachable) => unreachable.remedy(family),
             Self::Engine(error) => error.remedy(),
             Self::Slow { .. } => "Look at the load of the VM and of this host.".to_owned(),
         }
@@ -63,7 +83,15 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotRunning(state) => write!(f, "the VM is {}", state.in_words()),
             Self::Setting(setting) => setting.fmt(f),
+            Self::OtherKey { address, user, prepared, ours } => write!(
+                f,
+                "the SSH server of {address} does not let user {} in with this pool's key {ours}; the VM was prepared with \
+                 the key {}, by another pool or before this pool's key was changed",
+                quoted(user),
+                quoted(prepared)
+            ),
             Self::NoAddress(candidates) if candidates.refused.is_empty() => {
                 f.write_str("the guest tools report no address of the VM")
             }

@@ -60,6 +60,14 @@ impl Fields {
         texts.collect()
     }
 
+    /// A map of texts that is not in every reply.
+    pub(super) fn optional_text_map(&mut self, field: &'static str) -> Result<BTreeMap<String, String>, DecodeError> {
+        match self.members.contains_key(field) {
+            true => self.text_map(field),
+            false => Ok(BTreeMap::new()),
+        }
+    }
+
     /// A number, which XAPI writes as a text.
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let number = self.members.remove(field).and_then(|value| value.as_int());

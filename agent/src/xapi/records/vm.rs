@@ -33,6 +33,18 @@ impl PowerState {
             _ => Self::Unknown,
         }
     }
+
+    /// As people say it.
+    #[must_use]
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Halted => "halted",
+            Self::Paused => "paused",
+            Self::Running => "running",
+            Self::Suspended => "suspended",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// A VM, template or snapshot.
@@ -91,6 +103,8 @@ impl Views {
 pub struct VmGuestMetrics {
     /// Addresses by device and kind, such as `0/ip`; claims of the guest (xen-api ocaml/xapi/xapi_guest_agent.ml).
     pub networks: BTreeMap<String, String>,
+    /// What system it is: `distro`, `name`, `major`.
+    pub os_version: BTreeMap<String, String>,
 }
 
 impl Record for Vm {
@@ -128,11 +142,14 @@ impl Record for Vm {
 }
 
 impl Record for VmGuestMetrics {
-    const FIELDS: Keep = Keep::Members(&[("networks", Keep::All)]);
+    const FIELDS: Keep = Keep::Members(&[
+        ("networks", Keep::All),
+        ("os_version", Keep::Members(&[("distro", Keep::All), ("name", Keep::All), ("major", Keep::All)])),
+    ]);
     const GET_RECORD: &'static str = "VM_guest_metrics.get_record";
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
         let mut fields = Fields::new("VM_guest_metrics", value)?;
-        Ok(Self { networks: fields.text_map("networks")? })
+        Ok(Self { networks: fields.text_map("networks")?, os_version: fields.optional_text_map("os_version")? })
     }
 }
