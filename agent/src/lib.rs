@@ -15,6 +15,7 @@ pub mod lending;
 pub mod log;
 pub mod monitor;
 pub mod plugin;
+pub mod prepare;
 pub mod quote;
 pub mod reach;
 pub mod service;

@@ -9,8 +9,11 @@ use crate::guest::{Credentials, ssh, tls};
 use crate::xapi::secrets::SecretUuid;
 use crate::xapi::{self, Client, Vm, VmRef, other_config, records, secrets};
 
-pub use pool_key::PoolKey;
-pub use settings::{BadSetting, Mode, Settings, TlsSecrets, tls_secrets};
+pub use pool_key::{COMMENT as KEY_COMMENT, PoolKey, PoolSecrets, pool_secrets};
+pub use settings::{
+    BadSetting, GUEST_BEFORE, MODE as MODE_KEY, Mode, PREPARED_KEY, Settings, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_KEY,
+    TLS_VERIFY, TlsSecrets, USER as USER_KEY, tls_secrets,
+};
 
 /// The key of a VM's `other_config` by which it is registered (xenserver/xscontainer docker_monitor; xenadmin
 /// XenModel/XenAPI-Extensions/VM.cs). XenCenter offers to register a VM that has it, whatever it holds.

@@ -18,11 +18,11 @@ use crate::xapi::records::{Raw, Record};
 use crate::xapi::secrets::{self, SecretUuid};
 use crate::xapi::{Client, Pool, PoolRef, Value, other_config};
 
-const PRIVATE: &str = "xscontainer-private-secret-uuid";
-const PUBLIC: &str = "xscontainer-public-secret-uuid";
+pub(super) const PRIVATE: &str = "xscontainer-private-secret-uuid";
+pub(super) const PUBLIC: &str = "xscontainer-public-secret-uuid";
 
 /// What the public half ends with, so that it can be told from others in `authorized_keys`.
-const COMMENT: &str = "xscontainer";
+pub const COMMENT: &str = "xscontainer";
 
 /// For so long after the pool was seen to name a secret it is not looked at again.
 const SEEN_FOR: Duration = Duration::from_secs(60);
@@ -39,8 +39,8 @@ pub struct PoolKey {
 struct Held {
     secret: SecretUuid,
     key: Arc<PrivateKey>,
-    /// When the pool was last seen to name this secret, unless that is in doubt.
-    seen: Option<Instant>,
+    /// When the pool was last seen to name this secret.
+    seen: Instant,
 }
 
 impl PoolKey {
@@ -56,7 +56,7 @@ impl PoolKey {
     /// [`AccessError`]. A key that is named and cannot be had is never replaced: all guests trust it.
     pub async fn get(&self) -> Result<Arc<PrivateKey>, AccessError> {
         let mut held = self.held.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| held.seen.is_some_and(|seen| seen.elapsed() < SEEN_FOR)) {
+        if let Some(held) = held.as_ref().filter(|held| held.seen.elapsed() < SEEN_FOR) {
             return Ok(Arc::clone(&held.key));
         }
         let client = &self.client;
@@ -69,7 +69,7 @@ impl PoolKey {
         let named = record.other_config.get(PRIVATE).and_then(|uuid| SecretUuid::parse(uuid));
         let uuid = named.ok_or(AccessError::PoolKeyUnnamed(PRIVATE))?;
         if let Some(held) = held.as_mut().filter(|held| held.secret == uuid) {
-            held.seen = Some(Instant::now());
+            held.seen = Instant::now();
             return Ok(Arc::clone(&held.key));
         }
         let pem = secrets::read(client, &uuid).await.map_err(|error| match error.is_uuid_invalid() {
@@ -82,18 +82,38 @@ impl PoolKey {
             add_public(client, &pool, &key).await?;
         }
         let key = Arc::new(key);
-        *held = Some(Held { secret: uuid, key: Arc::clone(&key), seen: Some(Instant::now()) });
+        *held = Some(Held { secret: uuid, key: Arc::clone(&key), seen: Instant::now() });
         Ok(key)
     }
 }
 
 impl PoolKey {
-    /// Notes that a guest did not accept the key: the pool may have another one by now.
+    /// Notes that a guest did not accept the key: the pool's may be another one by now, in the same secret.
     pub async fn doubt(&self) {
-        if let Some(held) = self.held.lock().await.as_mut() {
-            held.seen = None;
-        }
+        *self.held.lock().await = None;
     }
+}
+
+/// The secrets with the pool's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolSecrets {
+    /// With the private half.
+    pub private: SecretUuid,
+    /// With the public half.
+    pub public: SecretUuid,
+}
+
+/// Which secrets the pool names, once it has a key.
+///
+/// # Errors
+/// [`AccessError`]
+pub async fn pool_secrets(client: &Client, pool: &PoolRef) -> Result<PoolSecrets, AccessError> {
+    let record = pool_record(client, pool).await?;
+    let named = |key| {
+        let uuid = record.other_config.get(key).and_then(|uuid| SecretUuid::parse(uuid));
+        uuid.ok_or(AccessError::PoolKeyUnnamed(key))
+    };
+    Ok(PoolSecrets { private: named(PRIVATE)?, public: named(PUBLIC)? })
 }
 
 async fn pool_record(client: &Client, pool: &PoolRef) -> Result<Pool, AccessError> {

@@ -9,14 +9,19 @@ use crate::guest::tls::Verify;
 use crate::quote::quoted;
 use crate::xapi::secrets::SecretUuid;
 
-pub(super) const MODE: &str = "xscontainer-mode";
-pub(super) const USER: &str = "xscontainer-username";
+/// `ssh` or `tls`.
+pub const MODE: &str = "xscontainer-mode";
+/// The account in the guest.
+pub const USER: &str = "xscontainer-username";
 /// With which key the VM was prepared, as `ssh-keygen -l` prints it. The original left none.
-pub(super) const PREPARED_KEY: &str = "xscontainer-key-fingerprint";
-pub(super) const TLS_VERIFY: &str = "xscontainer-tls-verify";
-pub(super) const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
-pub(super) const TLS_KEY: &str = "xscontainer-tls-client-key";
-pub(super) const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
+pub const PREPARED_KEY: &str = "xscontainer-key-fingerprint";
+/// What was missing in the account before the key came there: words of [`prepare`](crate::prepare).
+pub const GUEST_BEFORE: &str = "xscontainer-guest-before";
+/// `chain` or `name`.
+pub const TLS_VERIFY: &str = "xscontainer-tls-verify";
+pub const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
+pub const TLS_KEY: &str = "xscontainer-tls-client-key";
+pub const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
 
 /// The account of VMs that name none: CoreOS's.
 const DEFAULT_USER: &str = "core";
@@ -77,6 +82,12 @@ impl BadSetting {
 }
 
 impl Settings {
+    /// For SSH with the usual account, nothing else being known.
+    #[must_use]
+    pub fn ssh() -> Self {
+        Self::read(&BTreeMap::new()).expect("no entries make sense")
+    }
+
     /// From the entries of `other_config` that begin with `xscontainer-`.
     ///
     /// # Errors

@@ -162,7 +162,10 @@ mod tests {
             (&[("distro", "debian"), ("name", "Debian GNU/Linux 12 (bookworm)"), ("major", "12")][..], Family::Debian),
             (&[("distro", "ubuntu"), ("name", "Ubuntu 22.04.4 LTS")], Family::Debian),
             (&[("distro", "rhel"), ("name", "Red Hat Enterprise Linux Server release 7.3 (Maipo)")], Family::RedHat7),
-            (&[("distro", "centos"), ("name", "CentOS Linux release 7.9.2009 (Core)"), ("major", "7")], Family::RedHat7),
+            (
+                &[("distro", "centos"), ("name", "CentOS Linux release 7.9.2009 (Core)"), ("major", "7")],
+                Family::RedHat7,
+            ),
             (&[("distro", "rocky"), ("name", "Rocky Linux release 9.3 (Blue Onyx)"), ("major", "9")], Family::RedHat),
             (&[("distro", "sles"), ("name", "SUSE Linux Enterprise Server 15 SP5")], Family::Suse),
             (&[("name", "Flatcar Container Linux by Kinvolk 3815.2.0")], Family::Flatcar),

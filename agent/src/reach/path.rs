@@ -49,8 +49,8 @@ impl Step {
         use Step::*;
         match mode {
             Mode::Ssh => &[
-                Running, Settings, Address, Usable, Port, Greeting, HostKey, Login, Socket, Permission, Forwarding, Answer,
-                Version,
+                Running, Settings, Address, Usable, Port, Greeting, HostKey, Login, Socket, Permission, Forwarding,
+                Answer, Version,
             ],
             Mode::Tls => &[Running, Settings, Address, Usable, Port, Certificate, Admission, Answer, Version],
         }
@@ -110,14 +110,18 @@ impl Step {
             Self::Usable => &["this host has no network to the VM", "two VMs report the same address"],
             Self::Port => &["no SSH server, or an engine without TLS", "a firewall in the VM or in between"],
             Self::Greeting => &["another service on port 22", "an SSH server that is very old, or overloaded"],
-            Self::HostKey => &["the VM was reinstalled, or copied from another", "another machine has the VM's address"],
+            Self::HostKey => {
+                &["the VM was reinstalled, or copied from another", "another machine has the VM's address"]
+            }
             Self::Login => &[
                 "the VM was not prepared, or for another account or pool",
                 "the account's home folder or ~/.ssh may be written by others, which sshd does not accept",
                 "sshd_config allows other accounts or other key files only",
             ],
             Self::Socket => &["no engine is installed, or it is not started"],
-            Self::Permission => &["the account is not in the socket's group", "on RHEL 7 the socket belongs to root:root"],
+            Self::Permission => {
+                &["the account is not in the socket's group", "on RHEL 7 the socket belongs to root:root"]
+            }
             Self::Forwarding => &[
                 "AllowStreamLocalForwarding no, or DisableForwarding yes, in sshd_config",
                 "OpenSSH before 6.7 (RHEL 7.3 and earlier), and no ncat",

@@ -1,8 +1,8 @@
 //! Why a VM's engine cannot be spoken to, in words for people. Must not know what is tried.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::mem::{Discriminant, discriminant};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::access::{AccessError, BadSetting};
@@ -61,10 +61,12 @@ impl Trouble {
             Self::NoAddress(_) => "Give the VM an address of its own on a network that this host can reach.".to_owned(),
             Self::Access(error) => error.remedy(),
             Self::Xapi(_) => "See /var/log/xensource.log on this host.".to_owned(),
-            Self::OtherKey { .. } => "Prepare it again (xscontainer-prepare-vm -v VM -u ACCOUNT), or give it a new config \
+            Self::OtherKey { .. } => {
+                "Prepare it again (xscontainer-prepare-vm -v VM -u ACCOUNT), or give it a new config \
                 drive before its first start here. The other pool keeps its access until its key is removed from \
                 ~/.ssh/authorized_keys of that account."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Guest(unreachable) => unreachable.remedy(family),
             Self::Engine(error) => error.remedy(),
             Self::Slow { .. } => "Look at the load of the VM and of this host.".to_owned(),

@@ -30,6 +30,15 @@ pub async fn replace_of_network(client: &Client, network: &NetworkRef, key: &str
     replace_by(client, NETWORK, network.into(), key, Some(text)).await
 }
 
+/// Like [`replace`], of the pool.
+///
+/// # Errors
+/// [`Error`]; the old entry may be gone then.
+pub async fn replace_of_pool(client: &Client, pool: &PoolRef, key: &str, text: Option<&str>) -> Result<(), Error> {
+    const POOL: Calls = Calls { remove: "pool.remove_from_other_config", add: "pool.add_to_other_config" };
+    replace_by(client, POOL, pool.into(), key, text).await
+}
+
 /// The calls of a class.
 #[derive(Clone, Copy)]
 struct Calls {

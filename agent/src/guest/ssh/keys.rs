@@ -47,6 +47,17 @@ impl HostKey {
         }
     }
 
+    /// What kind of key it is, as `ssh-keygen -l` names kinds.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind() {
+            Some(Algorithm::Ed25519) => "ED25519",
+            Some(Algorithm::Rsa { .. }) => "RSA",
+            Some(Algorithm::Ecdsa { .. }) => "ECDSA",
+            _ => "public",
+        }
+    }
+
     pub(super) fn kind(&self) -> Option<Algorithm> {
         parse_public_key_base64(&self.0).ok().map(|key| key.algorithm())
     }

@@ -162,11 +162,7 @@ impl Visit {
 
     /// Tries the signature algorithms that the server names, and those of servers that name none: before OpenSSH 7.2 there
     /// was only ssh-rsa, and some end the connection at the first other one.
-    async fn log_in_by(
-        &mut self,
-        user: &UserName,
-        key: Arc<russh::keys::PrivateKey>,
-    ) -> Result<Progress, Unreachable> {
+    async fn log_in_by(&mut self, user: &UserName, key: Arc<russh::keys::PrivateKey>) -> Result<Progress, Unreachable> {
         let address = self.address;
         let trying = async {
             let named = self.handle.best_supported_rsa_hash().await.map_err(|error| lost(address, &error))?;

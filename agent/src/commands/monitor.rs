@@ -1,0 +1,102 @@
+//! `xscontainer monitor`: the service, until a signal ends it.
+
+use std::path::Path;
+
+use agent::inventory;
+use agent::lending::{self, server::Server};
+use agent::log::Log;
+use agent::monitor::Monitor;
+use agent::quote::quoted;
+use agent::service::Service;
+use agent::xapi::HostUuid;
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use super::place::{Place, event_loop};
+
+pub(crate) const AFTER_HELP: &str = "\
+Exit codes:
+  0    ended by SIGTERM or SIGINT; what was shown of containers is taken away first
+  1    could not start; the reason is on standard error
+  2    wrong usage
+  101  internal error; the reason is in the log
+
+Files:
+  /opt/xensource/packages/files/xscontainer/devlogging_enabled
+       if it exists at the start, --verbose is implied";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn run(Options { place }: Options) -> anyhow::Result<()> {
+    let log = place.begin_log(LevelFilter::INFO)?;
+    let started = start(&log, &place);
+    if let (Err(error), true) = (&started, place.log_file.is_some()) {
+        tracing::error!("cannot start: {error:#}");
+    }
+    started
+}
+
+fn start(log: &Log, place: &Place) -> anyhow::Result<()> {
+    let host_uuid = inventory::host_uuid(&place.inventory)?;
+    event_loop()?.block_on(run_until_signal(log, place, host_uuid)).context("cannot listen for signals")
+}
+
+async fn run_until_signal(log: &Log, place: &Place, host_uuid: HostUuid) -> std::io::Result<()> {
+    let socket = &place.socket;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let version = agent::VERSION;
+    tracing::info!(version, host = %host_uuid, socket = %quoted(&socket.to_string_lossy()), "monitor started");
+
+    let mut monitor = Monitor::new(socket, host_uuid);
+    let board = monitor.board();
+    let lends = lend(&place.agent_socket, monitor.desk());
+    let service = Service::from_environment();
+    let mut beat = service.heartbeat();
+    service.ready();
+    let ended_by = {
+        let mut running = std::pin::pin!(monitor.run());
+        let mut lending = std::pin::pin!(async {
+            match &lends {
+                Some(server) => server.run().await,
+                None => std::future::pending().await,
+            }
+        });
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => break "SIGTERM",
+                _ = interrupt.recv() => break "SIGINT",
+                _ = hang_up.recv() => {
+                    log.reopen();
+                    tracing::info!("log reopened on SIGHUP");
+                }
+                () = beat.next() => service.alive(&board.count().to_string()),
+                never = &mut running => match never {},
+                never = &mut lending => match never {},
+            }
+        }
+    };
+    service.stopping();
+    drop(lends);
+    monitor.close().await;
+    tracing::info!(signal = ended_by, "monitor ended");
+    Ok(())
+}
+
+/// Without this socket everything works; other programs then log in to guests by themselves.
+fn lend(socket: &Path, desk: lending::Desk) -> Option<Server> {
+    Server::bind(socket, desk)
+        .inspect_err(|error| {
+            let socket = socket.to_string_lossy();
+            tracing::warn!(socket = %quoted(&socket), %error, "cannot lend connections to other programs");
+        })
+        .ok()
+}

@@ -1,0 +1,216 @@
+//! `xscontainer prepare-vm`: its options, what it prints, and how it ends.
+
+use std::env;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use agent::engine::Container;
+use agent::prepare::{self, Dialogue, Job, Manner, Means, Order, Outcome, Problem, Undo};
+use agent::reach::walk::{self, Walk};
+use agent::view::status;
+use agent::xapi::Client;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
+
+use super::place::{Place, event_loop};
+use super::signals;
+
+pub(crate) const AFTER_HELP: &str = "\
+Examples:
+  xscontainer-prepare-vm -v web -u core             ask for core's password, let the pool in
+  xscontainer-prepare-vm -v web --check             only look, step by step
+  xscontainer-prepare-vm -v web --remove            take the key out, forget everything
+  xscontainer-prepare-vm -v web -u core --yes --password-stdin < file
+
+Exit codes:
+  0    done; with --check: every step works
+  1    failed otherwise, the reason is on standard error
+  2    wrong usage
+  3    the VM cannot be prepared: unknown, not running, no VM, somebody is at it
+  4    the VM cannot be reached, or something in it stands in the way
+  5    a question was answered with no, or by nobody
+  6    the login was refused
+  7    a file cannot be used
+  8    XAPI does not do what is needed
+  9    prepared, but no containers were published in time
+  129, 130, 143
+       hung up, interrupted, terminated; what was not finished was taken back";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// Linux, over SSH
+    Ssh,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The VM: its uuid, or its name if no other has it
+    #[arg(short = 'v', long = "vmuuid", value_name = "VM", visible_alias = "vm")]
+    vm: String,
+
+    /// How the VM is reached
+    #[arg(long, value_enum, default_value = "ssh")]
+    mode: Way,
+
+    /// The account in the VM [default: asked for]
+    #[arg(short, long, value_name = "ACCOUNT")]
+    username: Option<String>,
+
+    /// A private key that the account accepts, to log in with this once
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+
+    /// Take the account's password from the first line of standard input
+    #[arg(long, requires = "yes")]
+    password_stdin: bool,
+
+    /// Change nothing; try every step from this host to the VM's engine
+    #[arg(long, conflicts_with_all = ["remove", "username", "identity", "password_stdin"])]
+    check: bool,
+
+    /// Take the pool's key out of the VM, and forget everything about it
+    #[arg(long, conflicts_with_all = ["username", "identity", "password_stdin"])]
+    remove: bool,
+
+    /// With --remove: also if the VM cannot be reached; the key stays in it
+    #[arg(long, requires = "remove")]
+    force: bool,
+
+    /// Answer every question with yes, the one about the SSH server's key too
+    #[arg(short, long)]
+    yes: bool,
+
+    /// Print the result as JSON on standard output, everything else on standard error
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Options {
+    fn order(&self) -> Order {
+        match (self.check, self.remove, self.mode) {
+            (true, ..) => Order::Check,
+            (_, true, _) => Order::Remove { force: self.force },
+            (.., Way::Ssh) => Order::Ssh {
+                user: self.username.clone(),
+                means: Means { own_key: self.identity.clone(), password_on_stdin: self.password_stdin },
+            },
+        }
+    }
+}
+
+pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let _log =
+        options.place.begin_log(if options.place.log_file.is_some() { LevelFilter::INFO } else { LevelFilter::OFF })?;
+    let dialogue = Dialogue::new(Manner { yes: options.yes, quiet: options.json, unicode: is_utf8() });
+    let runtime = event_loop()?;
+    let code = runtime.block_on(async {
+        let mut undo = Undo::default();
+        let result = {
+            let work = async {
+                let client = Client::new(&options.place.socket);
+                let job = Job::find(client.clone(), &options.place.inventory, &options.vm).await;
+                let result = match &job {
+                    Ok(job) => prepare::carry_out(job, &options.order(), &dialogue, &mut undo).await,
+                    Err(_) => Err(Problem::Declined("")),
+                };
+                job.and(result)
+            };
+            tokio::select! {
+                biased;
+                signal = signals::any() => Err(match signal {
+                    Ok(signal) => Problem::Interrupted(signal),
+                    Err(cause) => Problem::File("signals".into(), cause),
+                }),
+                result = work => result,
+            }
+        };
+        for left in undo.all().await {
+            let _ = writeln!(std::io::stderr(), "xscontainer: could not be taken back: {left}");
+        }
+        report(result, &options, &dialogue)
+    });
+    // A thread may still wait for an answer.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code))
+}
+
+fn report(result: Result<Outcome, Problem>, options: &Options, dialogue: &Dialogue) -> u8 {
+    let (code, value) = match result {
+        Ok(Outcome::Checked(walk)) => {
+            show_walk(&walk, dialogue);
+            (if walk.trouble().is_some() { 4 } else { 0 }, walk_value(&walk))
+        }
+        Ok(Outcome::Prepared(prepared)) => {
+            let containers: Vec<Value> = prepared.containers.iter().map(container_value).collect();
+            (0, json!({"result": "prepared", "engine": prepared.engine, "containers": containers}))
+        }
+        Ok(Outcome::Removed(removed)) => (0, json!({"result": "removed", "key_taken_out": removed.from_guest})),
+        Err(problem) => {
+            let remedy = problem.remedy();
+            let _ = writeln!(std::io::stderr(), "xscontainer: {}", dialogue.printable(&problem.to_string()));
+            if let Some(remedy) = &remedy {
+                let _ = writeln!(std::io::stderr(), "  {}", dialogue.printable(remedy));
+            }
+            let step = problem.step();
+            (problem.exit_code(), json!({"error": problem.to_string(), "remedy": remedy, "step": step}))
+        }
+    };
+    if options.json {
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+    code
+}
+
+fn show_walk(walk: &Walk, dialogue: &Dialogue) {
+    for finding in &walk.findings {
+        let name = finding.step.name();
+        match &finding.outcome {
+            walk::Outcome::Passed(seen) if seen.is_empty() => dialogue.say(format_args!("ok    {name}")),
+            walk::Outcome::Passed(seen) => dialogue.say(format_args!("ok    {name}: {seen}")),
+            walk::Outcome::Failed(trouble) => {
+                dialogue.say(format_args!("FAIL  {name}: {trouble}"));
+                dialogue.say(format_args!("      tested by  {}", finding.step.test()));
+                for cause in finding.step.causes() {
+                    dialogue.say(format_args!("      often      {cause}"));
+                }
+                dialogue.say(format_args!("      remedy     {}", trouble.remedy(walk.family)));
+            }
+            walk::Outcome::NotReached => dialogue.say(format_args!("-     {name}")),
+        }
+    }
+}
+
+fn walk_value(walk: &Walk) -> Value {
+    let steps = walk.findings.iter().map(|finding| {
+        let step = finding.step.name();
+        match &finding.outcome {
+            walk::Outcome::Passed(seen) => json!({"step": step, "outcome": "ok", "seen": seen}),
+            walk::Outcome::Failed(trouble) => json!({
+                "step": step, "outcome": "failed", "reason": trouble.to_string(), "tested_by": finding.step.test(),
+                "causes": finding.step.causes(), "remedy": trouble.remedy(walk.family),
+            }),
+            walk::Outcome::NotReached => json!({"step": step, "outcome": "not reached"}),
+        }
+    });
+    json!({"result": "checked", "steps": steps.collect::<Vec<_>>()})
+}
+
+fn container_value(container: &Container) -> Value {
+    let status = status::normalised(&container.status, &container.state);
+    json!({"id": container.id, "name": container.name, "image": container.image, "status": status})
+}
+
+/// Whether the locale's character set is UTF-8: setlocale(3) takes the first of these that is set.
+pub(super) fn is_utf8() -> bool {
+    let set =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| env::var(name).ok().filter(|text| !text.is_empty()));
+    set.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}

@@ -1,0 +1,136 @@
+//! A VM made reachable over SSH: the pool's key goes into an account, and what XAPI must know into its `other_config`.
+
+use std::sync::Arc;
+
+use super::dialogue::Dialogue;
+use super::guest_key::{self, Failure};
+use super::job::Job;
+use super::login::{self, Means};
+use super::problem::Problem;
+use super::shown::{self, Prepared};
+use super::undo::Undo;
+use crate::access::{
+    self, GUEST_BEFORE, HOST_KEY, MODE_KEY, MONITOR_KEY, PREPARED_KEY, REGISTERED, Settings, USER_KEY,
+};
+use crate::engine::Engine;
+use crate::guest::ssh::{UserName, Visit};
+use crate::reach;
+
+/// Prepares the VM for `user`, or for the account that is asked for.
+///
+/// # Errors
+/// [`Problem`]; what was done is in `undo`.
+pub async fn prepare(
+    job: &Job,
+    user: Option<&str>,
+    means: &Means,
+    dialogue: &Dialogue,
+    undo: &mut Undo,
+) -> Result<Prepared, Problem> {
+    job.candidates()?;
+    let user = account(job, user, dialogue).await?;
+    dialogue.say(format_args!(
+        "The VM {} is prepared for container management: the pool's public key goes into\n~/.ssh/authorized_keys of its \
+         account {user}. Every host of the pool can log in there then, and whoever may use\nthe engine's socket is root in the \
+         VM.",
+        job.name()
+    ));
+    if !dialogue.confirm("Go on?").await? {
+        return Err(Problem::Declined("the pool's key was not to be put into the VM"));
+    }
+
+    let key = job.pool_key.get().await?;
+    let line = key.public_line(access::KEY_COMMENT);
+    let logged_in = login::log_in(job, &user, &key, means, dialogue).await?;
+    let host_key = logged_in.visit.host_key().clone();
+    let mut guest_before = None;
+    if logged_in.by_pool_key {
+        dialogue.say(format_args!("Account {user} has the pool's key already."));
+    } else {
+        let visit = Arc::new(logged_in.visit);
+        guest_before = push(job, &visit, &user, &line, undo).await?;
+        dialogue.say(format_args!("The pool's key is in account {user} at {}.", visit.address()));
+    }
+
+    // Nothing that the guest said counts: whether the key works is seen by using it, as the monitor will.
+    let settings = Settings { user: user.clone(), host_key: Some(host_key.clone()), ..Settings::ssh() };
+    let engine = try_out(job, &settings).await?;
+    dialogue.say(format_args!("The engine answers: {}.", engine.identity()));
+
+    let fingerprint = key.fingerprint();
+    let guest_before = guest_before.map(|before| before.to_string());
+    let mut entries: Vec<(&'static str, Option<&str>)> = vec![
+        (USER_KEY, Some(user.as_str())),
+        (MODE_KEY, Some("ssh")),
+        (HOST_KEY, Some(host_key.as_str())),
+        (PREPARED_KEY, Some(&fingerprint)),
+    ];
+    if let Some(before) = &guest_before {
+        entries.push((GUEST_BEFORE, Some(before.as_str()).filter(|before| !before.is_empty())));
+    }
+    // Last, as the monitor begins by it.
+    entries.push((MONITOR_KEY, Some(REGISTERED)));
+    store(job, &entries, undo).await?;
+    undo.settle();
+    shown::wait(job, dialogue, engine).await
+}
+
+async fn account(job: &Job, user: Option<&str>, dialogue: &Dialogue) -> Result<UserName, Problem> {
+    let name = match user {
+        Some(name) => name.to_owned(),
+        None => {
+            let usual = job.settings()?.user.clone();
+            let asked = dialogue.ask(format_args!("Account in the VM [{usual}]: ")).await?;
+            if asked.trim().is_empty() { usual.to_string() } else { asked.trim().to_owned() }
+        }
+    };
+    UserName::parse(&name).ok_or(Problem::BadAccount(name))
+}
+
+/// Puts the key in; what was missing before, unless the key was there.
+async fn push(
+    job: &Job,
+    visit: &Arc<Visit>,
+    user: &UserName,
+    line: &str,
+    undo: &mut Undo,
+) -> Result<Option<guest_key::Before>, Problem> {
+    let problem = |failure| match failure {
+        Failure::Unreachable(cause) => Problem::of_guest(cause, job),
+        Failure::Account(problem) => problem,
+    };
+    let look = guest_key::look(visit, user, line).await.map_err(problem)?;
+    if look.present {
+        return Ok(None);
+    }
+    undo.guest_key(visit, user, line, look.before);
+    guest_key::add(visit, user, line).await.map_err(problem)?;
+    Ok(Some(look.before))
+}
+
+/// An engine, reached with the pool's key.
+async fn try_out(job: &Job, settings: &Settings) -> Result<Engine, Problem> {
+    use crate::guest::Unreachable;
+    use crate::reach::Trouble;
+    let connecting = reach::connect(&job.client, &job.pool_key, &job.situation.candidates, settings);
+    let connection = reach::in_time(connecting).await.map_err(|trouble| match trouble {
+        Trouble::Guest(Unreachable::LoginRefused { address, user }) => Problem::KeyInVain { address, user },
+        trouble => job.ends_at(trouble),
+    })?;
+    reach::in_time(reach::engine(&connection)).await.map_err(|trouble| job.ends_at(trouble))
+}
+
+/// Makes the entries hold these texts, in this order.
+///
+/// # Errors
+/// [`Problem::Xapi`]
+pub(super) async fn store(job: &Job, entries: &[(&'static str, Option<&str>)], undo: &mut Undo) -> Result<(), Problem> {
+    let now = job.now().await?.other_config;
+    for (key, text) in entries {
+        if now.get(*key).map(String::as_str) != *text {
+            undo.entry(&job.client, &job.vm, key, now.get(*key).cloned());
+            job.set(key, *text).await?;
+        }
+    }
+    Ok(())
+}
