@@ -140,21 +140,39 @@ impl Terminal {
     /// As [`Terminal::expect`].
     #[track_caller]
     pub fn expect_within(&mut self, deadline: Duration, text: &str) -> String {
+        self.find(deadline, &[text]).1
+    }
+
+    /// Waits until the program printed one of several texts; gives the number of the one that came first, from 0.
+    /// Else as [`Terminal::expect`].
+    ///
+    /// # Panics
+    /// As [`Terminal::expect`].
+    #[track_caller]
+    pub fn expect_any(&mut self, texts: &[&str]) -> usize {
+        self.find(DEADLINE, texts).0
+    }
+
+    /// The number of the text that was printed first, and what was printed up to its end.
+    #[track_caller]
+    fn find(&mut self, deadline: Duration, texts: &[&str]) -> (usize, String) {
         let end = Instant::now() + deadline;
         let output = Arc::clone(&self.output);
         let mut state = output.lock();
         loop {
-            let (fresh, closed) = (&state.display.text()[self.seen..], state.closed);
-            if let Some(place) = fresh.find(text) {
-                let found = fresh[..place + text.len()].to_owned();
+            let fresh = &state.display.text()[self.seen..];
+            let places = texts.iter().enumerate().filter_map(|(number, text)| Some((fresh.find(text)?, number)));
+            if let Some((place, number)) = places.min() {
+                let found = fresh[..place + texts[number].len()].to_owned();
                 self.seen += found.len();
-                return found;
+                return (number, found);
             }
             let left = end.saturating_duration_since(Instant::now());
-            if closed || left.is_zero() {
-                let why =
-                    if closed { "the program ended before".to_owned() } else { format!("not within {deadline:?}") };
-                panic!("{why}: {text:?}\n{}", account(&state, self.seen));
+            if state.closed || left.is_zero() {
+                let passed = format!("not within {deadline:?}");
+                let why = if state.closed { "the program ended before" } else { &passed };
+                let wanted: Vec<String> = texts.iter().map(|text| format!("{text:?}")).collect();
+                panic!("{why}: {}\n{}", wanted.join(" or "), account(&state, self.seen));
             }
             state = output.wait(state, left);
         }

@@ -5,22 +5,28 @@
 use std::fs;
 use std::process::Child;
 
-use rustix::process::{Pid, Signal, getsid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Kills every process of the session that a child leads, in whichever job of a shell: setsid(2). A process that began
 /// a session of its own has left the terminal and stays.
 pub(super) fn kill(leader: &Child) {
-    let Some(session) = i32::try_from(leader.id()).ok().and_then(Pid::from_raw) else { return };
     // The second look finds what was being started during the first.
-    for process in [processes, processes].into_iter().flat_map(|look| look()) {
-        if getsid(Some(process)) == Ok(session) {
+    for _ in 0..2 {
+        for process in processes().filter(|process| session_of(*process) == Some(leader.id())) {
             // It fails for one that has just ended.
-            let _ = kill_process(process, Signal::KILL);
+            let _ = Pid::from_raw(process).map(|process| kill_process(process, Signal::KILL));
         }
     }
 }
 
-fn processes() -> Vec<Pid> {
+fn processes() -> impl Iterator<Item = i32> {
     let all = fs::read_dir("/proc").into_iter().flatten().flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)).collect()
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The number of a process's session: the sixth field of its `stat`, the second of which is a name in parentheses
+/// (proc(5)).
+fn session_of(process: i32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(3)?.parse().ok()
 }
