@@ -10,5 +10,6 @@ pub mod plugin;
 pub mod pool;
 pub mod programs;
 pub mod root;
+pub mod terminal;
 pub mod tools;
 pub mod xapi;

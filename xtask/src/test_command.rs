@@ -38,11 +38,12 @@ const PACKAGES: [&str; 20] = [
 ];
 
 /// What simulated VMs are made of.
-pub(crate) const LAB_PACKAGES: [&str; 12] = [
+pub(crate) const LAB_PACKAGES: [&str; 13] = [
     "busybox-static",
     "conmon",
     "curl",
     "docker.io",
+    "e2fsprogs",
     "iproute2",
     "iputils-ping",
     "ncat",

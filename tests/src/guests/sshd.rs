@@ -5,11 +5,14 @@ use std::process::Command;
 use std::sync::PoisonError;
 
 use super::vm::Vm;
-use super::{files, wait_until};
-use crate::tools::succeed;
+use super::{files, ssh_variants, wait_until};
+use crate::tools::{command, stdout_of, succeed};
 
 /// The kinds of host keys that a guest has, as `ssh-keygen -t` names them. RSA is short, because it is made often.
 const HOST_KEYS: [(&str, &str); 3] = [("ed25519", "256"), ("ecdsa", "256"), ("rsa", "2048")];
+
+/// What PAM does for sshd: pam.conf(5).
+const PAM_FILE: &str = "/etc/pam.d/sshd";
 
 impl Vm {
     /// Starts an sshd on its addresses.
@@ -18,7 +21,7 @@ impl Vm {
         self.ssh_with(&[])
     }
 
-    /// Starts an sshd with lines of `sshd_config` that win over the usual ones.
+    /// Starts an sshd with lines of `sshd_config` that win over the usual ones; see [`ssh_variants`].
     #[must_use]
     pub fn ssh_with(self, lines: &[&str]) -> Self {
         self.configure_ssh(lines);
@@ -40,6 +43,11 @@ impl Vm {
         *self.sshd_config.lock().unwrap_or_else(PoisonError::into_inner) = lines.join("\n");
     }
 
+    /// Replaces what PAM does for sshd, where it is used at all; see [`ssh_variants`].
+    pub fn configure_pam(&self, lines: &[&str]) {
+        files::write(&self.file(PAM_FILE), &(lines.join("\n") + "\n"));
+    }
+
     /// Starts sshd.
     ///
     /// # Panics
@@ -58,6 +66,9 @@ impl Vm {
             }
         }
         files::write(&self.file("/etc/ssh/sshd_config"), &config);
+        if !self.file(PAM_FILE).exists() {
+            self.configure_pam(ssh_variants::PAM_PASSWORD);
+        }
         let _ = fs::remove_file(self.file("/run/sshd.pid"));
         self.script("/usr/sbin/sshd -E /var/log/sshd.log");
         // It is written once it listens (sshd.c).
@@ -111,6 +122,35 @@ impl Vm {
         let path = self.host_key_file(kind);
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         text.split_whitespace().nth(1).expect("kind, key, comment").to_owned()
+    }
+
+    /// The fingerprint of a host key as people compare it, `SHA256:` and base64: of a kind as `ed25519`, `ecdsa` or
+    /// `rsa`.
+    ///
+    /// # Panics
+    /// If it has none of that kind.
+    #[must_use]
+    pub fn host_key_fingerprint(&self, kind: &str) -> String {
+        let shown = stdout_of(command("ssh-keygen", ["-l", "-f"]).arg(self.host_key_file(kind)));
+        shown.split_whitespace().nth(1).expect("size, fingerprint, comment").to_owned()
+    }
+
+    /// Who was let in so far, and by which method: such as `publickey for core` or `keyboard-interactive/pam for core`.
+    #[must_use]
+    pub fn logins(&self) -> Vec<String> {
+        self.attempts("Accepted ")
+    }
+
+    /// What was refused so far: such as `password for core`.
+    #[must_use]
+    pub fn refused_logins(&self) -> Vec<String> {
+        self.attempts("Failed ")
+    }
+
+    fn attempts(&self, outcome: &str) -> Vec<String> {
+        let log = self.ssh_log();
+        let attempts = log.lines().filter_map(|line| line.strip_prefix(outcome)?.split_once(" from "));
+        attempts.map(|(attempt, _)| attempt.to_owned()).collect()
     }
 
     /// What sshd logged so far.

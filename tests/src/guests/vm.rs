@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::engine::Engine;
 use super::network::Namespace;
 use super::shell::{Shell, quote};
-use super::{files, wait_until};
+use super::{accounts, files, wait_until};
 use crate::tools::command;
 
 /// A simulated VM. Everything in it ends when it is dropped.
@@ -36,6 +36,7 @@ impl Vm {
         let folder = tempfile::Builder::new().prefix(&format!("lab-{name}-")).tempdir();
         let folder = folder.unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         files::make(folder.path());
+        accounts::make(folder.path());
         let mut inside = command("nsenter", [format!("--net=/proc/{}/ns/net", network.holder())]);
         inside.args(["unshare", "--mount", "--propagation", "private", "--uts", "--ipc"]);
         inside.args(["--pid", "--fork", "--kill-child=SIGKILL", "--mount-proc", "bash"]);
@@ -148,50 +149,6 @@ impl Vm {
         self.signal("CONT", "");
     }
 
-    /// Lets the owner of a key log in as `core`: a line as in a `.pub` file.
-    pub fn authorize(&self, public_key: &str) {
-        files::authorize(self.folder(), public_key);
-    }
-
-    /// Lets nobody log in any more.
-    pub fn deauthorize(&self) {
-        files::deauthorize(self.folder());
-    }
-
-    /// Takes `core` out of group docker, for logins from now on.
-    pub fn leave_docker_group(&self) {
-        files::write_groups(self.folder(), false);
-    }
-
-    /// Puts `core` into group docker, where it is in the beginning.
-    pub fn join_docker_group(&self) {
-        files::write_groups(self.folder(), true);
-    }
-
-    /// Makes a program as good as absent: it says what a shell would say.
-    pub fn remove_program(&self, program: &str) {
-        self.replace_program(
-            program,
-            &format!("#!/bin/sh\necho \"bash: line 1: {program}: command not found\" >&2\nexit 127\n"),
-        );
-    }
-
-    /// Puts another executable in the place of a program, wherever that is; it must be installed.
-    pub fn replace_program(&self, program: &str, text: &str) {
-        let file = format!("run/replaced-{program}");
-        files::write(&self.folder().join(&file), text);
-        files::set_mode(&self.folder().join(&file), 0o755);
-        let program = quote(program);
-        self.shell.run(&format!(
-            "found=
-             for folder in /usr/local/bin /usr/bin; do
-                 [ -e $folder/{program} ] || continue
-                 mount --bind /{file} $folder/{program}; found=yes
-             done
-             [ \"$found\" ]"
-        ));
-    }
-
     /// Runs a shell script in it as root; what it said.
     ///
     /// # Panics
@@ -230,7 +187,8 @@ impl Vm {
         self.folder.path()
     }
 
-    /// A file of the guest, as the machine sees it: below /etc, /home, /run, /tmp, /var/lib or /var/log.
+    /// A file of the guest, as the machine sees it: below /etc, /home, /root, /run, /tmp, /var/lib or /var/log. What is
+    /// mounted inside of the guest is not seen there.
     ///
     /// # Panics
     /// For any other path.
@@ -239,6 +197,12 @@ impl Vm {
         let own = files::OWN.iter().find_map(|(own, folder)| Some((own, path.strip_prefix(folder)?)));
         let (own, rest) = own.unwrap_or_else(|| panic!("{path} is not in a folder of the guest's own"));
         self.folder().join(own).join(rest.trim_start_matches('/'))
+    }
+
+    /// A path of the guest with everything that is mounted there. Of links only what they say is right: followed, they
+    /// lead into the machine's own files.
+    pub(super) fn inside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{path}", self.first_process()))
     }
 
     pub(super) fn engine(&self) -> std::sync::MutexGuard<'_, Engine> {

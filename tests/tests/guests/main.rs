@@ -1,11 +1,15 @@
 //! The simulated VMs are what they claim to be: asked with the real ssh, curl and docker, and gone without a trace.
 
 mod access;
+mod accounts;
+mod disk;
 mod engines;
 mod hostile;
 mod lifetime;
 mod network;
 mod replay;
+mod ssh_variants;
+mod terminal;
 mod tls;
 
 use std::fs;
@@ -15,6 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::guests::Vm;
+use lab::terminal::Terminal;
 use lab::tools::{Said, command, outcome, stdout_of, succeed};
 
 /// A key with which to log in.
@@ -24,9 +29,14 @@ struct Key {
 
 impl Key {
     fn new() -> Self {
+        Self::of("ed25519")
+    }
+
+    /// Of a kind as `ssh-keygen -t` names it.
+    fn of(kind: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let key = Self { folder };
-        succeed(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "key", "-f"]).arg(key.file()));
+        succeed(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "key", "-f"]).arg(key.file()));
         key
     }
 
@@ -40,8 +50,12 @@ impl Key {
 
     /// The real ssh to a VM as `core`, which knows no hosts.
     fn ssh(&self, vm: &Vm) -> Command {
+        self.ssh_as("core", vm)
+    }
+
+    fn ssh_as(&self, account: &str, vm: &Vm) -> Command {
         let mut ssh = command("ssh", ["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-i"]);
-        ssh.arg(self.file()).args(["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=2", "-l", "core"]);
+        ssh.arg(self.file()).args(["-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=2", "-l", account]);
         ssh.arg(vm.address().to_string());
         ssh
     }
@@ -49,6 +63,15 @@ impl Key {
     fn in_guest(&self, vm: &Vm, script: &str) -> Said {
         outcome(self.ssh(vm).arg(script))
     }
+}
+
+/// A person who logs in with the real ssh and no key, trusts any host, and has one thing run.
+fn person(vm: &Vm, account: &str, script: &str) -> Terminal {
+    let mut ssh =
+        command("ssh", ["-F", "none", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]);
+    ssh.args(["-o", "PubkeyAuthentication=no", "-o", "ConnectTimeout=2", "-l", account]).arg(vm.address().to_string());
+    ssh.env_remove("SSH_AUTH_SOCK").env_remove("SSH_ASKPASS").arg(script);
+    Terminal::start(ssh)
 }
 
 /// A process that ends with the value.

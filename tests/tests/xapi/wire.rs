@@ -267,3 +267,24 @@ fn a_vif_gets_a_mac_address_and_keeps_its_device_for_itself() {
     assert_eq!(lab.call("VIF.create", &params), failure(&["DEVICE_ALREADY_EXISTS", "3"]));
     assert_eq!(lab.xapi.get(&vm, "VIFs"), Ok(Value::set([vif.as_str()])));
 }
+
+#[test]
+fn vms_are_found_by_name_whatever_they_are_and_by_uuid() {
+    let lab = Lab::start();
+    let session = text(&lab.login("test"));
+    let halted = [("power_state", Value::from("Halted")), ("resident_on", NULL_REF.into())];
+    let kinds = [vec![], halted.to_vec(), vec![("is_a_template", true.into())], vec![("is_a_snapshot", true.into())]];
+    let vms: Vec<_> = kinds.into_iter().map(|fields| lab.xapi.add_vm("web", fields).unwrap()).collect();
+    let by_name = |name: &str| lab.call("VM.get_by_name_label", &format!("{session}{}", text(name)));
+    let found = by_name("web");
+    assert!(vms.iter().all(|vm| found.contains(&format!("<value>{vm}</value>"))), "{found}");
+    assert_eq!(found.matches("OpaqueRef:").count(), vms.len(), "{found}");
+    for other in ["Web", "we", "web ", ""] {
+        assert_eq!(value(&by_name(other)), "<array><data></data></array>", "{other:?}");
+    }
+    for vm in &vms {
+        let uuid = lab.xapi.get(vm, "uuid").unwrap();
+        let by_uuid = lab.call("VM.get_by_uuid", &format!("{session}{}", text(uuid.text().unwrap())));
+        assert_eq!(value(&by_uuid), vm.as_str());
+    }
+}
