@@ -209,7 +209,7 @@ impl<'a> Rotation<'a> {
                 guests.push(Guest { vm, record, situation });
             }
         }
-        guests.sort_by_key(|guest| guest.name());
+        guests.sort_by_key(Guest::name);
         guests
     }
 

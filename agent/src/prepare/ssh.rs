@@ -43,12 +43,11 @@ pub async fn prepare(
     let line = key.public_line(access::KEY_COMMENT);
     let logged_in = login::log_in(job, &user, &key, means, dialogue).await?;
     let host_key = logged_in.visit.host_key().clone();
-    let mut guest_before = None;
     if logged_in.by_pool_key {
         dialogue.say(format_args!("Account {user} has the pool's key already."));
     } else {
         let visit = Arc::new(logged_in.visit);
-        guest_before = push(job, &visit, &user, &line, undo).await?;
+        push(job, &visit, &user, &line, undo).await?;
         dialogue.say(format_args!("The pool's key is in account {user} at {}.", visit.address()));
     }
 
@@ -58,18 +57,14 @@ pub async fn prepare(
     dialogue.say(format_args!("The engine answers: {}.", engine.identity()));
 
     let fingerprint = key.fingerprint();
-    let guest_before = guest_before.map(|before| before.to_string());
-    let mut entries: Vec<(&'static str, Option<&str>)> = vec![
+    let entries = [
         (USER_KEY, Some(user.as_str())),
         (MODE_KEY, Some("ssh")),
         (HOST_KEY, Some(host_key.as_str())),
-        (PREPARED_KEY, Some(&fingerprint)),
+        (PREPARED_KEY, Some(fingerprint.as_str())),
+        // Last, as the monitor begins by it.
+        (MONITOR_KEY, Some(REGISTERED)),
     ];
-    if let Some(before) = &guest_before {
-        entries.push((GUEST_BEFORE, Some(before.as_str()).filter(|before| !before.is_empty())));
-    }
-    // Last, as the monitor begins by it.
-    entries.push((MONITOR_KEY, Some(REGISTERED)));
     store(job, &entries, undo).await?;
     undo.settle();
     shown::wait(job, dialogue, engine).await
@@ -87,25 +82,21 @@ async fn account(job: &Job, user: Option<&str>, dialogue: &Dialogue) -> Result<U
     UserName::parse(&name).ok_or(Problem::BadAccount(name))
 }
 
-/// Puts the key in; what was missing before, unless the key was there.
-async fn push(
-    job: &Job,
-    visit: &Arc<Visit>,
-    user: &UserName,
-    line: &str,
-    undo: &mut Undo,
-) -> Result<Option<guest_key::Before>, Problem> {
+/// Puts the key in, unless it is there. XAPI knows what was missing before that happens, so that it can be taken out without
+/// a trace whatever becomes of this program.
+async fn push(job: &Job, visit: &Arc<Visit>, user: &UserName, line: &str, undo: &mut Undo) -> Result<(), Problem> {
     let problem = |failure| match failure {
         Failure::Unreachable(cause) => Problem::of_guest(cause, job),
         Failure::Account(problem) => problem,
     };
     let look = guest_key::look(visit, user, line).await.map_err(problem)?;
     if look.present {
-        return Ok(None);
+        return Ok(());
     }
+    let before = look.before.to_string();
+    store(job, &[(GUEST_BEFORE, Some(before.as_str()).filter(|before| !before.is_empty()))], undo).await?;
     undo.guest_key(visit, user, line, look.before);
-    guest_key::add(visit, user, line).await.map_err(problem)?;
-    Ok(Some(look.before))
+    guest_key::add(visit, user, line).await.map_err(problem)
 }
 
 /// An engine, reached with the pool's key.

@@ -1,0 +1,11 @@
+//! VMs are prepared at a terminal as people do it, with real OpenSSH servers and real engines, looked into, and taken out
+//! again; and the pool's key is changed.
+
+mod checking;
+mod interrupted;
+mod key;
+mod lab;
+mod other_pools;
+mod refused;
+mod removing;
+mod ssh;
