@@ -89,11 +89,12 @@ struct State {
 impl Terminal {
     /// Starts a program at a terminal of 80 columns and 24 rows.
     ///
-    /// Its standard streams are the terminal, whatever the command says of them; have a shell redirect what should be
-    /// something else. `TERM` is that of a usual terminal unless the command sets it.
+    /// Of the command count program, arguments, folder, and the variables that it sets or removes; `TERM` is that of a
+    /// usual terminal unless it is set. The standard streams are the terminal: have a shell redirect what should be
+    /// something else.
     ///
     /// # Panics
-    /// If there is no such program or no terminal left.
+    /// If no terminal is left. A program that does not exist ends with 127, as in a shell.
     #[must_use]
     pub fn start(command: Command) -> Self {
         Self::start_sized(command, 80, 24)
@@ -104,12 +105,8 @@ impl Terminal {
     /// # Panics
     /// As [`Terminal::start`].
     #[must_use]
-    pub fn start_sized(mut command: Command, columns: u16, rows: u16) -> Self {
-        if !command.get_envs().any(|(name, _)| name == "TERM") {
-            command.env("TERM", "xterm-256color");
-        }
-        // A shell's own idea of a size would win over the terminal's.
-        command.env_remove("COLUMNS").env_remove("LINES");
+    pub fn start_sized(command: Command, columns: u16, rows: u16) -> Self {
+        let command = as_at_login(&command);
         let shown = format!("{command:?}");
         let (master, slave) = blocking::open().unwrap_or_else(|e| panic!("no pseudo-terminal: {e}"));
         master.resize(Size::new(rows, columns)).unwrap_or_else(|e| panic!("the terminal has no size: {e}"));
@@ -340,6 +337,25 @@ impl Output {
     fn wait<'a>(&self, state: MutexGuard<'a, State>, left: Duration) -> MutexGuard<'a, State> {
         self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
     }
+}
+
+/// The command as a person's shell starts it: with all signals as they are by default. Tests that run in the background
+/// of a script are started with SIGINT ignored, which their programs would take over (sh(1), "Signals").
+fn as_at_login(command: &Command) -> Command {
+    let mut started = Command::new("env");
+    started.arg("--default-signal").arg(command.get_program()).args(command.get_args());
+    // A shell's own idea of a size would win over the terminal's.
+    started.env("TERM", "xterm-256color").env_remove("COLUMNS").env_remove("LINES");
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => started.env(name, value),
+            None => started.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        started.current_dir(folder);
+    }
+    started
 }
 
 /// Everything that was printed, with the place up to which it was what a test expected.

@@ -38,6 +38,24 @@ fn ctrl_c_interrupts() {
 }
 
 #[test]
+fn ctrl_c_interrupts_though_the_test_was_started_in_the_background() {
+    let test = std::env::current_exe().unwrap();
+    // A shell without job control lets its background jobs ignore SIGINT.
+    let script = "\"$0\" --exact terminal::ctrl_c_interrupts & wait $!";
+    let said = lab::tools::outcome(command("sh", ["-c", script]).arg(test));
+    assert!(said.success && said.text.contains("1 passed"), "{}", said.text);
+}
+
+#[test]
+fn folder_and_variables_are_the_commands() {
+    let mut command = command("sh", ["-c", "pwd; echo $A.$TERM.$HOME.; exit 4"]);
+    command.current_dir("/usr").env("A", "b c").env("TERM", "dumb").env_remove("HOME");
+    let ended = Terminal::start(command).finish();
+    assert_eq!((ended.code, ended.text.as_str()), (Some(4), "/usr\nb c.dumb..\n"));
+    assert_eq!(Terminal::start(lab::tools::command("/nowhere", [""; 0])).finish().code, Some(127));
+}
+
+#[test]
 fn dev_tty_is_this_terminal_whatever_standard_input_is() {
     let mut terminal =
         shell("exec </dev/null >/dev/null; printf 'Name: ' >/dev/tty; read n </dev/tty; echo \"<$n>\" >/dev/tty");
