@@ -9,7 +9,8 @@ use crate::lab::{Lab, PASSWORD};
 /// Runs it in a script; the exit code and these words must come of it, and nothing may have changed.
 #[track_caller]
 fn refuses(lab: &Lab, vm: &Ref, guest: Option<&Vm>, account: &str, code: i32, words: &[&str]) {
-    let files = guest.map(|guest| guest.snapshot_files(&["/home"]));
+    let home = format!("/home/{account}");
+    let files = guest.map(|guest| guest.snapshot_files(&[&home]));
     let said = lab.in_script(vm, &["-u", account, "--yes", "--password-stdin"], &format!("{PASSWORD}\n"));
     for word in words {
         assert!(said.text.contains(word), "no {word:?} in {}", said.text);
@@ -17,7 +18,7 @@ fn refuses(lab: &Lab, vm: &Ref, guest: Option<&Vm>, account: &str, code: i32, wo
     assert_eq!(said.code, Some(code), "{}", said.text);
     assert!(!said.text.contains(PASSWORD), "{}", said.text);
     if let (Some(guest), Some(before)) = (guest, files) {
-        before.assert_same(&guest.snapshot_files(&["/home"]));
+        before.assert_same(&guest.snapshot_files(&[&home]));
     }
     assert!(lab.is_untouched(vm), "{:?}", lab.entries(vm));
 }

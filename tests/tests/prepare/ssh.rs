@@ -157,7 +157,7 @@ fn labels_are_restored_where_the_guest_has_them() {
     let vm = lab.vm(&guest);
     lab.pretend_to_show(&vm);
     lab.prepared_by_script(&vm);
-    assert_eq!(guest.restorecon_calls(), ["-F .ssh .ssh/authorized_keys"]);
+    assert_eq!(guest.restorecon_calls(), ["core -F .ssh .ssh/authorized_keys"]);
 }
 
 #[test]
