@@ -10,7 +10,10 @@ use crate::xapi::secrets::SecretUuid;
 use crate::xapi::{self, Client, Vm, VmRef, other_config, records, secrets};
 
 pub use pool_key::PoolKey;
-pub use settings::{BadSetting, Mode, Settings, TlsSecrets, tls_secrets};
+pub use settings::{
+    BadSetting, MODE as MODE_KEY, Mode, Settings, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_KEY, TLS_VERIFY, TlsSecrets,
+    tls_secrets,
+};
 
 /// The key of a VM's `other_config` by which it is registered (xenserver/xscontainer docker_monitor; xenadmin
 /// XenModel/XenAPI-Extensions/VM.cs). XenCenter offers to register a VM that has it, whatever it holds.

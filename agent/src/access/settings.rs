@@ -9,12 +9,17 @@ use crate::guest::tls::Verify;
 use crate::quote::quoted;
 use crate::xapi::secrets::SecretUuid;
 
-const MODE: &str = "xscontainer-mode";
+/// `ssh` or `tls`.
+pub const MODE: &str = "xscontainer-mode";
 const USER: &str = "xscontainer-username";
-const TLS_VERIFY: &str = "xscontainer-tls-verify";
-pub(super) const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
-pub(super) const TLS_KEY: &str = "xscontainer-tls-client-key";
-pub(super) const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
+/// `chain` or `name`.
+pub const TLS_VERIFY: &str = "xscontainer-tls-verify";
+/// The uuid of the secret with our certificate.
+pub const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
+/// The uuid of the secret with its key.
+pub const TLS_KEY: &str = "xscontainer-tls-client-key";
+/// The uuid of the secret with the authority's certificate.
+pub const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
 
 /// The account of VMs that name none: CoreOS's.
 const DEFAULT_USER: &str = "core";
