@@ -19,8 +19,11 @@ pub const PREPARED_KEY: &str = "xscontainer-key-fingerprint";
 pub const GUEST_BEFORE: &str = "xscontainer-guest-before";
 /// `chain` or `name`.
 pub const TLS_VERIFY: &str = "xscontainer-tls-verify";
+/// The uuid of the secret with our certificate.
 pub const TLS_CERTIFICATE: &str = "xscontainer-tls-client-cert";
+/// The uuid of the secret with its key.
 pub const TLS_KEY: &str = "xscontainer-tls-client-key";
+/// The uuid of the secret with the authority's certificate.
 pub const TLS_AUTHORITY: &str = "xscontainer-tls-ca-cert";
 
 /// The account of VMs that name none: CoreOS's.

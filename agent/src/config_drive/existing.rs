@@ -24,10 +24,10 @@ pub(super) async fn of_vm(client: &Client, vm: &VmRef) -> Result<Vec<Drive>, Err
     let vbds: Vec<VbdRef> = client.call("VM.get_VBDs", &[vm.into()]).await.doing(doing)?;
     let mut drives = Vec::new();
     for reference in vbds {
-        let Some(vbd) = if_there(records::read::<Vbd>(client, &reference).await).doing(doing)? else { continue };
+        let Some(vbd) = records::read_if_there::<Vbd>(client, &reference).await.doing(doing)? else { continue };
         let vdi = match &vbd.vdi {
             None => None,
-            Some(vdi) => if_there(records::read::<Vdi>(client, vdi).await).doing(doing)?,
+            Some(vdi) => records::read_if_there::<Vdi>(client, vdi).await.doing(doing)?,
         };
         // What the disk says counts before what the connection says.
         let says = vdi.as_ref().and_then(|vdi| vdi.other_config.get(CONFIG_DRIVE));
@@ -41,14 +41,6 @@ pub(super) async fn of_vm(client: &Client, vm: &VmRef) -> Result<Vec<Drive>, Err
 /// As XenCenter reads the flag (xenadmin XenModel/XenAPI-Extensions/VDI.cs).
 fn is_true(flag: &str) -> bool {
     flag.eq_ignore_ascii_case("true")
-}
-
-fn if_there<T>(read: Result<T, crate::xapi::Error>) -> Result<Option<T>, crate::xapi::Error> {
-    match read {
-        Ok(record) => Ok(Some(record)),
-        Err(error) if error.is_handle_invalid() => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Takes drives away from their VM, and then destroys their disks.
@@ -81,10 +73,10 @@ pub(super) async fn remove(client: &Client, uuid: &VmUuid, drives: &[Drive]) -> 
 
 /// Destroys a disk, unless another VM has it.
 async fn discard(client: &Client, vdi: &VdiRef) -> Result<(), crate::xapi::Error> {
-    let Some(record) = if_there(records::read::<Vdi>(client, vdi).await)? else { return Ok(()) };
+    let Some(record) = records::read_if_there::<Vdi>(client, vdi).await? else { return Ok(()) };
     for vbd in &record.vbds {
-        let Some(Vbd { vm: Some(vm), .. }) = if_there(records::read(client, vbd).await)? else { continue };
-        let user: Option<Vm> = if_there(records::read(client, &vm).await)?;
+        let Some(Vbd { vm: Some(vm), .. }) = records::read_if_there(client, vbd).await? else { continue };
+        let user: Option<Vm> = records::read_if_there(client, &vm).await?;
         // dom0 has it for a moment, while somebody reads it.
         if let Some(user) = user.filter(|user| !user.is_control_domain) {
             tracing::info!(vdi = %record.uuid, vm = %user.uuid, "an old config drive is another VM's, too, and stays with that");
@@ -98,16 +90,14 @@ async fn discard(client: &Client, vdi: &VdiRef) -> Result<(), crate::xapi::Error
 /// Destroys what calls for this VM have left that were ended in the middle: disks made for it that nobody has. Others'
 /// disks are told by the VM's uuid in them, and snapshots by their flag. Best effort; the log tells.
 pub(super) async fn sweep(client: &Client, uuid: &VmUuid) {
-    let found = client.call::<Vec<VdiRef>>("VDI.get_by_name_label", &[DISK_NAME.into()]).await;
+    let found = storage::made_for(client, DISK_NAME, uuid).await;
     let vdis = found.unwrap_or_else(|error| {
         tracing::warn!(vm = %uuid, %error, "could not look for what earlier calls left");
         Vec::new()
     });
-    for reference in vdis {
-        let Ok(vdi) = records::read::<Vdi>(client, &reference).await else { continue };
-        let ours = vdi.other_config.get(MADE_FOR).is_some_and(|made_for| made_for == uuid.as_str());
+    for (reference, vdi) in vdis {
         let drive = vdi.other_config.get(CONFIG_DRIVE).is_some_and(|flag| is_true(flag));
-        if ours && drive && vdi.vbds.is_empty() && !vdi.is_a_snapshot {
+        if drive && vdi.vbds.is_empty() && !vdi.is_a_snapshot {
             match storage::destroy_vdi(client, &reference).await {
                 Ok(()) => tracing::info!(vm = %uuid, vdi = %vdi.uuid, "destroyed a disk that an earlier call left"),
                 Err(error) => {

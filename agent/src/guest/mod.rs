@@ -25,6 +25,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::certificates::Expiry;
+
 pub use address::{Candidates, Claims, Refusal, Route, candidates, route};
 pub use family::Family;
 pub use unreachable::Unreachable;
@@ -95,6 +97,15 @@ impl Connection {
         match self {
             Self::Ssh(ssh) => Some(ssh.host_key()),
             Self::Tls(_) => None,
+        }
+    }
+
+    /// When the certificates end that are in use; none over SSH.
+    #[must_use]
+    pub fn expiries(&self) -> Vec<Expiry> {
+        match self {
+            Self::Ssh(_) => Vec::new(),
+            Self::Tls(tls) => tls.expiries(),
         }
     }
 

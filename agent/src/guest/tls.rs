@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -23,6 +23,7 @@ use tokio_rustls::TlsConnector;
 
 use super::unreachable::{TlsFault, Unreachable};
 use super::{BoxedStream, Way, probe};
+use crate::certificates::{Expiry, Whose, expiry};
 use crate::quote::quoted;
 
 /// Where engines listen for TLS.
@@ -47,6 +48,7 @@ pub enum Verify {
 #[derive(Clone)]
 pub struct Identity {
     configuration: Arc<ClientConfig>,
+    expiries: Arc<[Expiry]>,
 }
 
 impl fmt::Debug for Identity {
@@ -104,7 +106,9 @@ impl Identity {
             .with_custom_certificate_verifier(verifier)
             .with_client_auth_cert(chain, key)
             .map_err(|error| IdentityError::Mismatch(quoted(&error.to_string()).to_string()))?;
-        Ok(Self { configuration: Arc::new(configuration) })
+        let mut expiries = expiry::of_pem(Whose::Authority, authority);
+        expiries.extend(expiry::of_pem(Whose::Client, certificate));
+        Ok(Self { configuration: Arc::new(configuration), expiries: expiries.into() })
     }
 }
 
@@ -169,6 +173,8 @@ impl ServerCertVerifier for ChainVerifier {
 pub struct Connection {
     address: IpAddr,
     identity: Identity,
+    /// When the engine's certificate ends, by the last handshake.
+    engine: Mutex<Option<Expiry>>,
 }
 
 impl Connection {
@@ -179,7 +185,7 @@ impl Connection {
     pub async fn open(candidates: &[IpAddr], identity: &Identity) -> Result<Self, Unreachable> {
         let (address, stream) =
             probe::connect(candidates, PORT).await.map_err(|tried| Unreachable::NoAnswer { port: PORT, tried })?;
-        let connection = Self { address, identity: identity.clone() };
+        let connection = Self { address, identity: identity.clone(), engine: Mutex::default() };
         timeout(HANDSHAKE_LIMIT, connection.shake_hands(stream)).await.unwrap_or_else(|_| Err(connection.slow()))?;
         Ok(connection)
     }
@@ -188,6 +194,13 @@ impl Connection {
     #[must_use]
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// When the certificates end that are in use: ours, its authority's, and the engine's as it was shown last.
+    #[must_use]
+    pub fn expiries(&self) -> Vec<Expiry> {
+        let engine = self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.identity.expiries.iter().cloned().chain(engine).collect()
     }
 
     /// A new stream to the engine.
@@ -216,7 +229,12 @@ impl Connection {
         let name = ServerName::IpAddress(self.address.into());
         let connector = TlsConnector::from(Arc::clone(&self.identity.configuration));
         match connector.connect(name, stream).await {
-            Ok(stream) => Ok(Box::new(stream)),
+            Ok(stream) => {
+                let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+                let ends = shown.and_then(|der| expiry::of_der(Whose::Engine, der));
+                *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = ends;
+                Ok(Box::new(stream))
+            }
             Err(error) => Err(Unreachable::Tls { address: self.address, fault: fault(&error) }),
         }
     }

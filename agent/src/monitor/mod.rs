@@ -10,6 +10,7 @@
 pub mod account;
 pub mod agenda;
 pub mod board;
+pub mod endings;
 pub mod notices;
 pub mod publish;
 pub mod tidy;

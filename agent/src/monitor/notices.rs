@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 
-use crate::xapi::messages::{self, MessageRef};
+use crate::xapi::messages::{self, Message};
 use crate::xapi::{Client, Error, VmUuid};
 
 /// Of 1, critical, to 5, informational (xen-api ocaml/xapi/xapi_message.ml).
@@ -20,10 +20,15 @@ pub enum Topic {
     LeftOut,
     /// The engine's certificate is checked less strictly than it could be.
     LaxCertificate,
+    /// A certificate ends in some weeks.
+    CertificateEnds,
+    /// A certificate ends in some days, or has ended.
+    CertificateEndsSoon,
 }
 
 impl Topic {
-    const ALL: [Self; 3] = [Self::Unreachable, Self::LeftOut, Self::LaxCertificate];
+    const ALL: [Self; 5] =
+        [Self::Unreachable, Self::LeftOut, Self::LaxCertificate, Self::CertificateEnds, Self::CertificateEndsSoon];
 
     /// The message's name, which clients show. The first is the original agent's, so that its messages are withdrawn
     /// as well.
@@ -33,6 +38,8 @@ impl Topic {
             Self::Unreachable => "Container Management cannot monitor VM",
             Self::LeftOut => "Container Management cannot show all containers",
             Self::LaxCertificate => "Container Management does not compare a certificate with the address",
+            Self::CertificateEnds => "A certificate of Container Management expires within 30 days",
+            Self::CertificateEndsSoon => "A certificate of Container Management expires within 7 days",
         }
     }
 }
@@ -44,7 +51,7 @@ pub struct Notices {
     vm: VmUuid,
     /// What is raised; `None` until XAPI was asked for messages from before this program started, and when a call was
     /// broken off.
-    raised: Option<BTreeMap<Topic, MessageRef>>,
+    raised: Option<BTreeMap<Topic, Message>>,
 }
 
 impl Notices {
@@ -61,10 +68,32 @@ impl Notices {
     pub async fn raise(&mut self, topic: Topic, body: &str) -> Result<(), Error> {
         let mut raised = self.take_raised().await?;
         if !raised.contains_key(&topic) {
-            let message = messages::create(&self.client, topic.name(), PRIORITY, &self.vm, body).await?;
-            raised.extend(message.map(|message| (topic, message)));
+            self.create(&mut raised, topic, body).await?;
         }
         self.raised = Some(raised);
+        Ok(())
+    }
+
+    /// Makes sure that there is one about `topic` that says just this.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn say(&mut self, topic: Topic, body: &str) -> Result<(), Error> {
+        let mut raised = self.take_raised().await?;
+        if raised.get(&topic).is_none_or(|message| message.body != body) {
+            if let Some(stale) = raised.remove(&topic) {
+                messages::destroy(&self.client, &stale.reference).await?;
+            }
+            self.create(&mut raised, topic, body).await?;
+        }
+        self.raised = Some(raised);
+        Ok(())
+    }
+
+    async fn create(&self, raised: &mut BTreeMap<Topic, Message>, topic: Topic, body: &str) -> Result<(), Error> {
+        let created = messages::create(&self.client, topic.name(), PRIORITY, &self.vm, body).await?;
+        let message = |reference| Message { reference, name: topic.name().to_owned(), body: body.to_owned() };
+        raised.extend(created.map(|reference| (topic, message(reference))));
         Ok(())
     }
 
@@ -74,8 +103,8 @@ impl Notices {
     /// [`Error`]
     pub async fn withdraw(&mut self, topic: Topic) -> Result<(), Error> {
         let mut raised = self.take_raised().await?;
-        if let Some(reference) = raised.remove(&topic) {
-            messages::destroy(&self.client, &reference).await?;
+        if let Some(message) = raised.remove(&topic) {
+            messages::destroy(&self.client, &message.reference).await?;
         }
         self.raised = Some(raised);
         Ok(())
@@ -93,15 +122,15 @@ impl Notices {
     }
 
     /// What is raised; leaves `None`, which stays if the caller fails or is dropped.
-    async fn take_raised(&mut self) -> Result<BTreeMap<Topic, MessageRef>, Error> {
+    async fn take_raised(&mut self) -> Result<BTreeMap<Topic, Message>, Error> {
         if let Some(raised) = mem::take(&mut self.raised) {
             return Ok(raised);
         }
         let mut raised = BTreeMap::new();
         for message in messages::of_vm(&self.client, &self.vm).await? {
             let Some(topic) = Topic::ALL.into_iter().find(|topic| topic.name() == message.name) else { continue };
-            if let Some(double) = raised.insert(topic, message.reference) {
-                messages::destroy(&self.client, &double).await?;
+            if let Some(double) = raised.insert(topic, message) {
+                messages::destroy(&self.client, &double.reference).await?;
             }
         }
         Ok(raised)

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -22,6 +22,7 @@ use tracing::Instrument as _;
 use super::account::Account;
 use super::agenda::{Agenda, Step};
 use super::board::{Board, Phase, Place};
+use super::endings;
 use super::notices::{Notices, Topic};
 use super::publish::{Kind, Publisher};
 use crate::access::{Mode, PoolKey, Settings};
@@ -184,6 +185,8 @@ impl Task {
         let _offer = self.shared.desk.offer(self.uuid.clone(), Lent::new(connection, engine.identity(), asks));
         // Who waits for the next look.
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
+        // When the certificates are looked at again.
+        let mut endings_at = Instant::now();
         loop {
             let (step, at) = agenda.next();
             let settles_at = self.publisher.settles_at();
@@ -200,6 +203,11 @@ impl Task {
                     self.heal(&mut agenda);
                 }
                 () = at_or_never(settles_at) => self.heal(&mut agenda),
+                () = sleep_until(endings_at), if !self.is_first_look() => {
+                    let told = endings::tell(&mut self.notices, &connection.expiries(), SystemTime::now()).await;
+                    endings_at += if told.is_ok() { endings::INTERVAL } else { endings::RETRY };
+                    log_unless_done(told);
+                }
                 Some(who) = asked.recv() => {
                     waiting.push(who);
                     agenda.is_asked_for();

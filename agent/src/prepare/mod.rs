@@ -14,6 +14,7 @@
 //! | [`login`] | the order of keys, passwords and questions |
 //! | [`guest_key`] | the pool's key in an account |
 //! | [`ssh`] | a VM made reachable over SSH |
+//! | [`tls`] | certificates brought to an engine on a disc, and ours in XAPI |
 //! | [`remove`](mod@remove) | the opposite |
 //! | [`rotate`] | the pool's key changed in all VMs |
 //! | [`turn`], [`undo`] | one at a time; taking back |
@@ -28,6 +29,7 @@ pub mod remove;
 pub mod rotate;
 pub mod shown;
 pub mod ssh;
+pub mod tls;
 pub mod turn;
 pub mod undo;
 

@@ -24,6 +24,8 @@ pub struct Message {
     pub reference: MessageRef,
     /// What it is about.
     pub name: String,
+    /// What it says.
+    pub body: String,
 }
 
 /// Tells people something about a VM; `priority` is from 1, critical, to 5, informational. None if XAPI could not keep it.
@@ -67,14 +69,15 @@ struct Found(Vec<Message>);
 
 impl Reply for Found {
     async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
-        const NAME: Keep = Keep::Members(&[("name", Keep::All)]);
+        const TEXTS: Keep = Keep::Members(&[("name", Keep::All), ("body", Keep::All)]);
         let mut found = Vec::new();
         let cursor = decoder.enter_struct().await?;
         while let Some(reference) = decoder.member(cursor).await? {
-            if let Value::Struct(record) = decoder.value(&NAME).await? {
+            if let Value::Struct(record) = decoder.value(&TEXTS).await? {
                 let record: BTreeMap<String, Value> = record;
-                let name = record.get("name").and_then(Value::as_text).unwrap_or_default().to_owned();
-                found.push(Message { reference: MessageRef(reference), name });
+                let text = |member| record.get(member).and_then(Value::as_text).unwrap_or_default().to_owned();
+                let (name, body) = (text("name"), text("body"));
+                found.push(Message { reference: MessageRef(reference), name, body });
             }
         }
         Ok(Self(found))

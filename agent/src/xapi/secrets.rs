@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::client::Client;
 use super::error::Error;
-use super::records::is_uuid;
+use super::records::{MADE_FOR, VmUuid, is_uuid};
 use super::value::Value;
 
 /// Names a secret. Not secret itself.
@@ -41,10 +41,44 @@ impl fmt::Display for SecretUuid {
 /// # Errors
 /// [`Error`]; the secret may have been created then.
 pub async fn create(client: &Client, text: &str) -> Result<SecretUuid, Error> {
-    let record = BTreeMap::from([
-        ("value".to_owned(), Value::from(text)),
-        ("other_config".to_owned(), Value::Struct(BTreeMap::new())),
-    ]);
+    create_with(client, text, BTreeMap::new()).await
+}
+
+/// Keeps `text` as a new secret, with a mark by which [`made_for`] finds it.
+///
+/// # Errors
+/// [`Error`]; the secret may have been created then.
+pub async fn create_for(client: &Client, text: &str, vm: &VmUuid) -> Result<SecretUuid, Error> {
+    create_with(client, text, BTreeMap::from([(MADE_FOR.to_owned(), vm.as_str().into())])).await
+}
+
+/// The secrets that were made for a VM, whether it uses them or not. Reads no secret's text.
+///
+/// # Errors
+/// [`Error`]
+pub async fn made_for(client: &Client, vm: &VmUuid) -> Result<Vec<SecretUuid>, Error> {
+    let mut line = client.line().await;
+    let mut found = Vec::new();
+    for reference in line.call::<Vec<String>>("secret.get_all", &[]).await? {
+        let marks = match line.call::<Value>("secret.get_other_config", &[Value::from(reference.as_str())]).await {
+            Err(error) if error.is_handle_invalid() => continue,
+            marks => marks?,
+        };
+        let Value::Struct(marks) = marks else { continue };
+        if marks.get(MADE_FOR).and_then(Value::as_text) != Some(vm.as_str()) {
+            continue;
+        }
+        match line.call::<String>("secret.get_uuid", &[Value::from(reference)]).await {
+            Err(error) if error.is_handle_invalid() => {}
+            uuid => found.extend(SecretUuid::parse(&uuid?)),
+        }
+    }
+    Ok(found)
+}
+
+async fn create_with(client: &Client, text: &str, marks: BTreeMap<String, Value>) -> Result<SecretUuid, Error> {
+    let record =
+        BTreeMap::from([("value".to_owned(), Value::from(text)), ("other_config".to_owned(), Value::Struct(marks))]);
     let mut line = client.line().await;
     let reference: String = line.call_once("secret.create", &[Value::Struct(record)]).await?;
     let uuid: String = line.call("secret.get_uuid", &[Value::from(reference)]).await?;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::client::{Client, Line};
 use super::error::Error;
-use super::records::{self, HostRef, Pbd, PbdRef, SrRef, SrUuid, VbdRef, VdiRef, VmRef};
+use super::records::{self, HostRef, Pbd, PbdRef, SrRef, SrUuid, VbdRef, Vdi, VdiRef, VmRef, VmUuid};
 use super::value::Value;
 
 /// How long XAPI may take for a call that moves storage.
@@ -163,6 +163,40 @@ pub async fn remove_vbd(client: &Client, vbd: &VbdRef, attached: bool) -> Result
         Err(error) if error.is_handle_invalid() => Ok(()),
         result => result,
     }
+}
+
+/// Puts a disc into an empty CD drive, of a VM that runs or is off.
+///
+/// # Errors
+/// [`Error`]; `VBD_NOT_EMPTY` if somebody else was faster. The disc may be in the drive if it is not a failure.
+pub async fn insert(client: &Client, drive: &VbdRef, vdi: &VdiRef) -> Result<(), Error> {
+    line(client).await.call_once("VBD.insert", &[drive.into(), vdi.into()]).await
+}
+
+/// Takes what there is out of a CD drive; done, too, if it is empty, or gone.
+///
+/// # Errors
+/// [`Error`]
+pub async fn eject(client: &Client, drive: &VbdRef) -> Result<(), Error> {
+    match line(client).await.call("VBD.eject", &[drive.into()]).await {
+        Err(error) if error.has_code("VBD_IS_EMPTY") || error.is_handle_invalid() => Ok(()),
+        result => result,
+    }
+}
+
+/// The disks of a name that were made for a VM, as their [`MADE_FOR`](records::MADE_FOR) says, snapshots among them.
+///
+/// # Errors
+/// [`Error`]
+pub async fn made_for(client: &Client, name: &str, vm: &VmUuid) -> Result<Vec<(VdiRef, Vdi)>, Error> {
+    let mut found = Vec::new();
+    for reference in client.call::<Vec<VdiRef>>("VDI.get_by_name_label", &[name.into()]).await? {
+        let Some(vdi) = records::read_if_there::<Vdi>(client, &reference).await? else { continue };
+        if vdi.other_config.get(records::MADE_FOR).is_some_and(|made_for| made_for == vm.as_str()) {
+            found.push((reference, vdi));
+        }
+    }
+    Ok(found)
 }
 
 /// The hosts that are connected to a storage repository.

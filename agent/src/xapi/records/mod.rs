@@ -1,6 +1,7 @@
 //! References and records of XAPI's classes, with just the fields that are used (xen-api ocaml/idl/). Must not know
 //! what they are used for.
 
+mod device;
 mod fields;
 mod names;
 mod network;
@@ -21,6 +22,7 @@ use super::envelope::Reply;
 use super::error::Error;
 use super::value::Value;
 
+pub use device::{Device, Media};
 pub(crate) use names::is_uuid;
 pub use names::{
     HostRef, HostUuid, NetworkRef, PbdRef, PoolRef, SrRef, SrUuid, TaskRef, VbdRef, VdiRef, VdiUuid, VifRef,
@@ -28,7 +30,7 @@ pub use names::{
 };
 pub use network::{NO_GATEWAY, Network, Vif};
 pub use pool::Pool;
-pub use storage::{CONFIG_DRIVE, MADE_FOR, Pbd, Vbd, Vdi};
+pub use storage::{CONFIG_DRIVE, DISC_BEFORE, MADE_FOR, Pbd, TLS_DISC, Vbd, Vdi};
 pub use vm::{PowerState, Views, Vm, VmGuestMetrics};
 
 /// The keys of `other_config` whose values are kept begin so; the rest of the map may be hundreds of KiB.
@@ -83,6 +85,20 @@ impl<T: Record + Send> Reply for All<T> {
     }
 }
 
+/// All records of a class by their references, each of which must be usable: for who concludes from what is not there.
+pub struct Every<T>(pub BTreeMap<String, T>);
+
+impl<T: Record + Send> Reply for Every<T> {
+    async fn read<R: AsyncBufRead + Unpin + Send>(decoder: &mut Decoder<R>) -> Result<Self, DecodeError> {
+        let mut every = BTreeMap::new();
+        let cursor = decoder.enter_struct().await?;
+        while let Some(reference) = decoder.member(cursor).await? {
+            every.insert(reference, T::from_value(decoder.value(&T::FIELDS).await?)?);
+        }
+        Ok(Self(every))
+    }
+}
+
 /// Asks for the record of an object.
 ///
 /// # Errors
@@ -90,4 +106,16 @@ impl<T: Record + Send> Reply for All<T> {
 pub async fn read<T: Record + Send>(client: &Client, reference: impl Into<Value>) -> Result<T, Error> {
     let raw: Raw<T> = client.call(T::GET_RECORD, &[reference.into()]).await?;
     raw.parse().map_err(|cause| Error::Reply { method: T::GET_RECORD, cause })
+}
+
+/// Asks for the record of an object; none if the object does not exist any more.
+///
+/// # Errors
+/// [`Error`]
+pub async fn read_if_there<T: Record + Send>(client: &Client, reference: impl Into<Value>) -> Result<Option<T>, Error> {
+    match read(client, reference).await {
+        Ok(record) => Ok(Some(record)),
+        Err(error) if error.is_handle_invalid() => Ok(None),
+        Err(error) => Err(error),
+    }
 }

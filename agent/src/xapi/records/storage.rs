@@ -13,6 +13,12 @@ pub const CONFIG_DRIVE: &str = "config-drive";
 /// The key of a disk's `other_config` that holds the uuid of the VM that the disk was made for.
 pub const MADE_FOR: &str = "xscontainer-vm";
 
+/// The key of a disk's `other_config` that says: this is a disc with certificates and keys, which nobody needs for long.
+pub const TLS_DISC: &str = "xscontainer-tls-disc";
+
+/// The key of such a disc's `other_config` that holds the uuid of the disc in whose place it is.
+pub const DISC_BEFORE: &str = "xscontainer-disc-before";
+
 /// A virtual disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vdi {
@@ -26,7 +32,7 @@ pub struct Vdi {
     pub is_a_snapshot: bool,
     /// Its connections to VMs, dom0 among them.
     pub vbds: Vec<VbdRef>,
-    /// Of `other_config`, the keys [`CONFIG_DRIVE`] and [`MADE_FOR`].
+    /// Of `other_config`, the keys [`CONFIG_DRIVE`], [`MADE_FOR`], [`TLS_DISC`] and [`DISC_BEFORE`].
     pub other_config: BTreeMap<String, String>,
 }
 
@@ -37,7 +43,15 @@ impl Record for Vdi {
         ("virtual_size", Keep::All),
         ("is_a_snapshot", Keep::All),
         ("VBDs", Keep::All),
-        ("other_config", Keep::Members(&[(CONFIG_DRIVE, Keep::All), (MADE_FOR, Keep::All)])),
+        (
+            "other_config",
+            Keep::Members(&[
+                (CONFIG_DRIVE, Keep::All),
+                (MADE_FOR, Keep::All),
+                (TLS_DISC, Keep::All),
+                (DISC_BEFORE, Keep::All),
+            ]),
+        ),
     ]);
     const GET_RECORD: &'static str = "VDI.get_record";
 
