@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use agent::engine::Container;
+use agent::prepare::over_tls::Source;
 use agent::prepare::{self, Dialogue, Job, Manner, Means, Order, Outcome, Problem, Undo};
 use agent::reach::walk::{self, Walk};
 use agent::view::status;
 use agent::xapi::Client;
+use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
@@ -23,6 +25,7 @@ Examples:
   xscontainer-prepare-vm -v web --check             only look, step by step
   xscontainer-prepare-vm -v web --remove            take the key out, forget everything
   xscontainer-prepare-vm -v web -u core --yes --password-stdin < file
+  xscontainer-prepare-vm -v win --mode tls --generate-certs
 
 Exit codes:
   0    done; with --check: every step works
@@ -42,6 +45,8 @@ Exit codes:
 enum Way {
     /// Linux, over SSH
     Ssh,
+    /// Windows Server, and any engine behind TLS on port 2376
+    Tls,
 }
 
 #[derive(Args)]
@@ -65,6 +70,22 @@ pub(crate) struct Options {
     /// Take the account's password from the first line of standard input
     #[arg(long, requires = "yes")]
     password_stdin: bool,
+
+    /// For TLS: make certificates, and bring them to the VM on a disc in its CD drive
+    #[arg(long)]
+    generate_certs: bool,
+
+    /// For TLS: this host's certificate, with those between it and the authority, in PEM form
+    #[arg(long, value_name = "FILE", requires_all = ["client_key", "ca_cert"], conflicts_with = "generate_certs")]
+    client_cert: Option<PathBuf>,
+
+    /// For TLS: the key of that certificate, without a passphrase
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+
+    /// For TLS: the certificate of the authority that the engine's is from
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    ca_cert: Option<PathBuf>,
 
     /// Change nothing; try every step from this host to the VM's engine
     #[arg(long, conflicts_with_all = ["remove", "username", "identity", "password_stdin"])]
@@ -91,19 +112,37 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    fn order(&self) -> Order {
-        match (self.check, self.remove, self.mode) {
+    /// What is to be done.
+    ///
+    /// # Errors
+    /// Options that do not fit together.
+    fn order(&self) -> Result<Order, &'static str> {
+        let with_tls = self.generate_certs || self.client_cert.is_some();
+        if with_tls && self.mode != Way::Tls {
+            return Err("certificates are for --mode tls");
+        }
+        Ok(match (self.check, self.remove, self.mode) {
             (true, ..) => Order::Check,
             (_, true, _) => Order::Remove { force: self.force },
             (.., Way::Ssh) => Order::Ssh {
                 user: self.username.clone(),
                 means: Means { own_key: self.identity.clone(), password_on_stdin: self.password_stdin },
             },
-        }
+            (.., Way::Tls) => Order::Tls(match (&self.client_cert, &self.client_key, &self.ca_cert) {
+                (Some(certificate), Some(key), Some(authority)) => {
+                    let (certificate, key, authority) = (certificate.clone(), key.clone(), authority.clone());
+                    Source::Own { certificate, key, authority }
+                }
+                _ if self.generate_certs => Source::Made,
+                _ => return Err("--mode tls needs --generate-certs, or --client-cert, --client-key and --ca-cert"),
+            }),
+        })
     }
 }
 
 pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let order =
+        options.order().unwrap_or_else(|why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n")).exit());
     let _log =
         options.place.begin_log(if options.place.log_file.is_some() { LevelFilter::INFO } else { LevelFilter::OFF })?;
     let dialogue = Dialogue::new(Manner { yes: options.yes, quiet: options.json, unicode: is_utf8() });
@@ -115,7 +154,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
                 let client = Client::new(&options.place.socket);
                 let job = Job::find(client.clone(), &options.place.inventory, &options.vm).await;
                 let result = match &job {
-                    Ok(job) => prepare::carry_out(job, &options.order(), &dialogue, &mut undo).await,
+                    Ok(job) => prepare::carry_out(job, &order, &dialogue, &mut undo).await,
                     Err(_) => Err(Problem::Declined("")),
                 };
                 job.and(result)

@@ -40,6 +40,12 @@ impl Dialogue {
         Self { manner }
     }
 
+    /// Whether somebody is asked, rather than everything taken for granted.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        !self.manner.yes
+    }
+
     /// Shows a line.
     pub fn say(&self, text: impl fmt::Display) {
         self.write(&format!("{text}\n"));

@@ -4,7 +4,7 @@
 //! works.
 //!
 //! ```text
-//! order ─► job: the VM, found ─► turn: nobody else at it ─► ssh, remove, check ─► shown: its containers
+//! order ─► job: the VM, found ─► turn: nobody else at it ─► ssh, over_tls, remove, check ─► shown: its containers
 //!                                        └── every step noted first ──► undo
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! | [`login`] | the order of keys, passwords and questions |
 //! | [`guest_key`] | the pool's key in an account |
 //! | [`ssh`] | a VM made reachable over SSH |
+//! | [`over_tls`] | a VM made reachable over TLS |
 //! | [`tls`] | certificates brought to an engine on a disc, and ours in XAPI |
 //! | [`remove`](mod@remove) | the opposite |
 //! | [`rotate`] | the pool's key changed in all VMs |
@@ -24,6 +25,7 @@ pub mod dialogue;
 pub mod guest_key;
 pub mod job;
 pub mod login;
+pub mod over_tls;
 pub mod problem;
 pub mod remove;
 pub mod rotate;
@@ -54,6 +56,8 @@ pub enum Order {
         /// What the administrator logs in with.
         means: Means,
     },
+    /// Over TLS.
+    Tls(over_tls::Source),
     /// Take it out again.
     Remove {
         /// Also if the guest cannot be reached.
@@ -88,6 +92,7 @@ pub async fn carry_out(job: &Job, order: &Order, dialogue: &Dialogue, undo: &mut
         Order::Ssh { user, means } => {
             Outcome::Prepared(ssh::prepare(job, user.as_deref(), means, dialogue, undo).await?)
         }
+        Order::Tls(source) => Outcome::Prepared(over_tls::prepare(job, source, dialogue, undo).await?),
         Order::Remove { force } => Outcome::Removed(remove::remove(job, *force, dialogue, undo).await?),
     };
     undo.settle();

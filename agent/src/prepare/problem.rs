@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::tls;
 use crate::access::AccessError;
+use crate::certificates;
 use crate::guest::ssh::keys::KeyError;
 use crate::guest::{Family, Unreachable};
 use crate::quote::quoted;
@@ -102,6 +104,14 @@ pub enum Problem {
     },
     /// The pool's key cannot be had.
     Access(AccessError),
+    /// The user's certificates will not do.
+    Certificates(certificates::check::Fault),
+    /// No certificates can be made.
+    Make(certificates::make::MakeError),
+    /// They do not get onto a disc.
+    Disc(tls::disc::DiscError),
+    /// The disc, or what is kept of it.
+    Tls(tls::Error),
     /// A signal.
     Interrupted(Signal),
 }
@@ -127,7 +137,10 @@ impl Problem {
             Self::KeyStays(..) => 4,
             Self::Declined(_) | Self::NobodyAnswers | Self::AnswerIsNotText | Self::BadAccount(_) => 5,
             Self::WrongPassword { .. } | Self::NoWayIn { .. } => 6,
-            Self::OwnKey(..) | Self::File(..) => 7,
+            Self::OwnKey(..) | Self::File(..) | Self::Certificates(_) => 7,
+            Self::Tls(tls::Error::NoDrive(_) | tls::Error::DriveInUse { .. }) => 3,
+            Self::Make(_) | Self::Disc(_) => 1,
+            Self::Tls(_) => 8,
             Self::Xapi { .. } | Self::Access(_) => 8,
             Self::NotShown { .. } => 9,
             Self::Interrupted(Signal::HangUp) => 129,
@@ -192,6 +205,10 @@ impl Problem {
             ),
             Self::Xapi { .. } => "See /var/log/xensource.log on this host.".to_owned(),
             Self::Access(error) => error.remedy(),
+            Self::Certificates(fault) => fault.remedy(),
+            Self::Make(error) => error.remedy().to_owned(),
+            Self::Tls(error) => error.remedy(),
+            Self::Disc(_) => "Please report it; certificates of your own can be used meanwhile.".to_owned(),
             Self::Declined(_) | Self::Interrupted(_) => return None,
         })
     }
@@ -254,6 +271,10 @@ impl fmt::Display for Problem {
             }
             Self::Xapi { doing, cause } => write!(f, "cannot {doing}: {cause}"),
             Self::Access(error) => error.fmt(f),
+            Self::Certificates(fault) => fault.fmt(f),
+            Self::Make(error) => error.fmt(f),
+            Self::Disc(error) => error.fmt(f),
+            Self::Tls(error) => error.fmt(f),
             Self::Interrupted(Signal::Interrupt) => f.write_str("interrupted; what was not finished was taken back"),
             Self::Interrupted(Signal::Terminate) => f.write_str("terminated; what was not finished was taken back"),
             Self::Interrupted(Signal::HangUp) => {

@@ -6,9 +6,12 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::guest_key::{self, Before};
+use super::tls::{self, Store, cd};
 use super::turn::Turn;
+use crate::certificates::Set;
 use crate::guest::ssh::{UserName, Visit};
-use crate::xapi::{Client, VmRef, other_config};
+use crate::guest::tls::Verify;
+use crate::xapi::{Client, VmRef, VmUuid, other_config};
 
 /// How long taking one thing back may take.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -22,6 +25,10 @@ enum Done {
     Entry { client: Client, vm: VmRef, key: &'static str, before: Option<String> },
     /// The key was put into an account.
     GuestKey { visit: Arc<Visit>, user: UserName, line: String, before: Before },
+    /// A disc was put into the VM's CD drive.
+    Disc { client: Client, vm: VmRef, uuid: VmUuid },
+    /// Certificates were kept.
+    Store(Box<Store>),
     /// The turn was taken.
     Turn(Turn),
 }
@@ -42,15 +49,41 @@ impl Undo {
         self.0.push(Done::Turn(turn));
     }
 
-    /// Lets everything stay as it is but the turn, which is still to be given back.
-    pub fn settle(&mut self) {
-        self.0.retain(|done| matches!(done, Done::Turn(_)));
+    /// Notes that a disc is about to be put into the VM's CD drive.
+    pub fn disc(&mut self, client: &Client, vm: &VmRef, uuid: &VmUuid) {
+        self.0.push(Done::Disc { client: client.clone(), vm: vm.clone(), uuid: uuid.clone() });
+    }
+
+    /// Keeps certificates.
+    ///
+    /// # Errors
+    /// [`tls::Error`]
+    pub async fn put(&mut self, store: Store, set: &Set, verify: Verify) -> Result<(), tls::Error> {
+        self.0.push(Done::Store(Box::new(store)));
+        match self.0.last_mut() {
+            Some(Done::Store(store)) => store.put(set, verify).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets everything stay as it is but the turn, which is still to be given back. Gives the certificates that were kept,
+    /// so that those which they replace can go.
+    pub fn settle(&mut self) -> Option<Store> {
+        let mut kept = None;
+        for done in std::mem::take(&mut self.0) {
+            match done {
+                Done::Turn(_) => self.0.push(done),
+                Done::Store(store) => kept = Some(*store),
+                Done::Entry { .. } | Done::GuestKey { .. } | Done::Disc { .. } => {}
+            }
+        }
+        kept
     }
 
     /// Takes everything back; what could not be, in words.
     pub async fn all(&mut self) -> Vec<String> {
         let mut left = Vec::new();
-        while let Some(done) = self.0.pop() {
+        while let Some(mut done) = self.0.pop() {
             let undone = timeout(LIMIT, done.undo()).await;
             if let Err(why) = undone.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
                 let what = done.what();
@@ -63,7 +96,7 @@ impl Undo {
 }
 
 impl Done {
-    async fn undo(&self) -> Result<(), String> {
+    async fn undo(&mut self) -> Result<(), String> {
         match self {
             Self::Entry { client, vm, key, before } => {
                 let before = before.as_deref();
@@ -75,6 +108,8 @@ impl Done {
                     guest_key::Failure::Account(problem) => problem.to_string(),
                 })
             }
+            Self::Disc { client, vm, uuid } => cd::sweep(client, vm, uuid).await.map_err(in_words),
+            Self::Store(store) => store.undo().await.map_err(in_words),
             Self::Turn(turn) => turn.give_back().await.map_err(|problem| problem.to_string()),
         }
     }
@@ -83,7 +118,13 @@ impl Done {
         match self {
             Self::Entry { key, .. } => format!("the VM's other-config key {key}"),
             Self::GuestKey { user, .. } => format!("the pool's key in ~/.ssh/authorized_keys of {user}"),
+            Self::Disc { .. } => "the disc in the VM's CD drive".to_owned(),
+            Self::Store(_) => "the VM's certificates in XAPI".to_owned(),
             Self::Turn(_) => "the turn of preparing the VM".to_owned(),
         }
     }
+}
+
+fn in_words(error: tls::Error) -> String {
+    format!("{error}. {}", error.remedy())
 }
