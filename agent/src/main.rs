@@ -9,7 +9,8 @@ use clap::{Parser, Subcommand};
 use commands::{key, monitor, plugin, prepare_vm};
 
 #[derive(Parser)]
-#[command(name = "xscontainer", version, about = "Container management in dom0", arg_required_else_help = true)]
+#[command(name = "xscontainer", version, about = "Container management in dom0")]
+#[command(arg_required_else_help = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::level_filters::LevelFilter;
 
-use super::place::{Place, event_loop};
+use super::place::{AgentSocket, Place, event_loop};
 
 pub(crate) const AFTER_HELP: &str = "\
 Exit codes:
@@ -31,23 +31,26 @@ Files:
 pub(crate) struct Options {
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    meeting: AgentSocket,
 }
 
-pub(crate) fn run(Options { place }: Options) -> anyhow::Result<()> {
+pub(crate) fn run(Options { place, meeting }: Options) -> anyhow::Result<()> {
     let log = place.begin_log(LevelFilter::INFO)?;
-    let started = start(&log, &place);
+    let started = start(&log, &place, &meeting);
     if let (Err(error), true) = (&started, place.log_file.is_some()) {
         tracing::error!("cannot start: {error:#}");
     }
     started
 }
 
-fn start(log: &Log, place: &Place) -> anyhow::Result<()> {
+fn start(log: &Log, place: &Place, meeting: &AgentSocket) -> anyhow::Result<()> {
     let host_uuid = inventory::host_uuid(&place.inventory)?;
-    event_loop()?.block_on(run_until_signal(log, place, host_uuid)).context("cannot listen for signals")
+    event_loop()?.block_on(run_until_signal(log, place, meeting, host_uuid)).context("cannot listen for signals")
 }
 
-async fn run_until_signal(log: &Log, place: &Place, host_uuid: HostUuid) -> std::io::Result<()> {
+async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_uuid: HostUuid) -> std::io::Result<()> {
     let socket = &place.socket;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -57,7 +60,7 @@ async fn run_until_signal(log: &Log, place: &Place, host_uuid: HostUuid) -> std:
 
     let mut monitor = Monitor::new(socket, host_uuid);
     let board = monitor.board();
-    let lends = lend(&place.agent_socket, monitor.desk());
+    let lends = lend(&meeting.agent_socket, monitor.desk());
     let service = Service::from_environment();
     let mut beat = service.heartbeat();
     service.ready();

@@ -29,10 +29,6 @@ pub(crate) struct Place {
     #[arg(long, value_name = "PATH", default_value = DEFAULT_INVENTORY)]
     pub(crate) inventory: PathBuf,
 
-    /// The monitor's unix socket, over which it lends its connections to root's programs
-    #[arg(long, value_name = "PATH", default_value = lending::DEFAULT_SOCKET)]
-    pub(crate) agent_socket: PathBuf,
-
     /// Append the log to this file [default: standard error]
     #[arg(long, value_name = "PATH")]
     pub(crate) log_file: Option<PathBuf>,
@@ -40,6 +36,14 @@ pub(crate) struct Place {
     /// Log debug messages too
     #[arg(long)]
     pub(crate) verbose: bool,
+}
+
+/// Where monitor and plugin meet.
+#[derive(Args)]
+pub(crate) struct AgentSocket {
+    /// The monitor's unix socket, over which it lends its connections to root's programs
+    #[arg(long, value_name = "PATH", default_value = lending::DEFAULT_SOCKET)]
+    pub(crate) agent_socket: PathBuf,
 }
 
 impl Place {

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tracing::level_filters::LevelFilter;
 
-use super::place::{Place, event_loop};
+use super::place::{AgentSocket, Place, event_loop};
 
 pub(crate) const AFTER_HELP: &str = "\
 Exit codes:
@@ -27,6 +27,9 @@ Files:
 pub(crate) struct Options {
     #[command(flatten)]
     place: Place,
+
+    #[command(flatten)]
+    meeting: AgentSocket,
 
     /// Text for config drives that replaces the built-in one
     #[arg(long, value_name = "PATH", default_value = config_drive::default::OVERRIDE)]
@@ -44,7 +47,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
     let _log = options.place.begin_log(LevelFilter::INFO)?;
-    let Place { socket, inventory, agent_socket, .. } = options.place;
+    let Place { socket, inventory, .. } = options.place;
+    let AgentSocket { agent_socket } = options.meeting;
     let drives = config_drive::Places { template: options.template, tools_folder: options.tools_folder };
     let dom0 = Dom0 { socket, inventory, agent_socket, drives };
     let runtime = event_loop()?;

@@ -71,7 +71,8 @@ pub(crate) struct Options {
     #[arg(long, requires = "yes")]
     password_stdin: bool,
 
-    /// For TLS: make certificates, and bring them to the VM on a disc in its CD drive
+    /// For TLS: make certificates, and bring them to the VM on a disc in its CD drive; with --yes the engine is waited for,
+    /// up to 15 minutes
     #[arg(long)]
     generate_certs: bool,
 

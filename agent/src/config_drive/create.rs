@@ -180,7 +180,14 @@ impl<'a> Job<'a> {
         let doing = "attach the config drive to the running VM";
         let now: Vm = records::read(client, vm).await.doing(doing)?;
         if now.power_state == PowerState::Running {
-            storage::plug(client, &vbd).await.doing(doing)?;
+            match storage::plug(client, &vbd).await {
+                // XAPI's rule for VMs without paravirtualised boot (xen-api ocaml/xapi/xapi_vbd.ml): from its next start on
+                // the VM has it, and one that runs takes no notice of a new drive anyway.
+                Err(error) if error.has_code("DISK_VBD_MUST_BE_READWRITE_FOR_HVM") => {
+                    tracing::info!(vm = %record.uuid, "the config drive is attached when the VM is started again");
+                }
+                plugged => plugged.doing(doing)?,
+            }
         }
         Ok((uuid, vbd))
     }

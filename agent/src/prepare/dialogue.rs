@@ -63,16 +63,14 @@ impl Dialogue {
     /// What can be shown of it.
     #[must_use]
     pub fn printable(&self, text: &str) -> String {
-        match self.manner.unicode {
-            true => text.to_owned(),
-            false => text.chars().fold(String::new(), |mut shown, c| {
-                match c.is_ascii() {
-                    true => shown.push(c),
-                    false => shown.extend(c.escape_unicode()),
-                }
-                shown
-            }),
-        }
+        let is_shown = |c: char| c == '\n' || (!c.is_control() && (c.is_ascii() || self.manner.unicode));
+        text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+            match is_shown(c) {
+                true => shown.push(c),
+                false => shown.extend(c.escape_unicode()),
+            }
+            shown
+        })
     }
 
     /// Whether the answer is yes; asks again until it is yes or no. Unasked it is yes.
@@ -198,8 +196,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_only_ascii_can_be_shown_the_rest_is_escaped() {
+    fn what_cannot_be_shown_is_escaped() {
         let shown = |unicode| Dialogue::new(Manner { unicode, ..Manner::default() }).printable("VM \"größe\"");
+        assert_eq!(Dialogue::new(Manner::default()).printable("a\u{1b}[2J\n"), "a\\u{1b}[2J\n");
         assert_eq!(shown(true), "VM \"größe\"");
         assert_eq!(shown(false), "VM \"gr\\u{f6}\\u{df}e\"");
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::problem::{Doing, Problem};
+use super::undo::Undo;
 use crate::access::{PoolKey, Settings};
 use crate::guest::{self, Candidates};
 use crate::inventory;
@@ -100,6 +101,21 @@ impl Job {
     /// [`Problem::Xapi`]
     pub async fn set(&self, key: &str, text: Option<&str>) -> Result<(), Problem> {
         other_config::replace(&self.client, &self.vm, key, text).await.doing("change the VM's other-config")
+    }
+
+    /// Makes entries of its `other_config` hold these texts, in this order; what they held is noted first.
+    ///
+    /// # Errors
+    /// [`Problem::Xapi`]
+    pub async fn change(&self, entries: &[(&'static str, Option<&str>)], undo: &mut Undo) -> Result<(), Problem> {
+        let now = self.now().await?.other_config;
+        for (key, text) in entries {
+            if now.get(*key).map(String::as_str) != *text {
+                undo.entry(&self.client, &self.vm, key, now.get(*key).cloned());
+                self.set(key, *text).await?;
+            }
+        }
+        Ok(())
     }
 
     /// For people: its name and uuid.

@@ -106,6 +106,7 @@ impl<'a> Door<'a> {
             Progress::In => return Ok(visit),
             Progress::Further(offer) | Progress::Refused(offer) => offer,
         };
+        drop(visit);
         if offer.key {
             if let Some(path) = &means.own_key {
                 let key = own_key(path, dialogue).await?;

@@ -13,7 +13,6 @@ use super::dialogue::Dialogue;
 use super::job::Job;
 use super::problem::Problem;
 use super::shown::{self, Prepared};
-use super::ssh::store;
 use super::tls::cd::{self, DiscBefore};
 use super::tls::{Store, disc};
 use super::undo::Undo;
@@ -74,7 +73,7 @@ pub async fn prepare(job: &Job, source: &Source, dialogue: &Dialogue, undo: &mut
     let begun = Store::begin(&job.client, &job.vm, &job.record.uuid).await.map_err(Problem::Tls)?;
     undo.put(begun, &set, verify).await.map_err(Problem::Tls)?;
     // Last, as the monitor begins by it.
-    store(job, &[(MONITOR_KEY, Some(REGISTERED))], undo).await?;
+    job.change(&[(MONITOR_KEY, Some(REGISTERED))], undo).await?;
     if let Some(stored) = undo.settle() {
         stored.settle().await.map_err(Problem::Tls)?;
     }

@@ -14,6 +14,7 @@ use crate::access::{
 };
 use crate::engine::Engine;
 use crate::guest::ssh::{UserName, Visit};
+use crate::quote::quoted;
 use crate::reach;
 
 /// Prepares the VM for `user`, or for the account that is asked for.
@@ -54,7 +55,7 @@ pub async fn prepare(
     // Nothing that the guest said counts: whether the key works is seen by using it, as the monitor will.
     let settings = Settings { user: user.clone(), host_key: Some(host_key.clone()), ..Settings::ssh() };
     let engine = try_out(job, &settings).await?;
-    dialogue.say(format_args!("The engine answers: {}.", engine.identity()));
+    dialogue.say(format_args!("The engine answers: {}.", quoted(&engine.identity().to_string())));
 
     let fingerprint = key.fingerprint();
     let entries = [
@@ -65,7 +66,7 @@ pub async fn prepare(
         // Last, as the monitor begins by it.
         (MONITOR_KEY, Some(REGISTERED)),
     ];
-    store(job, &entries, undo).await?;
+    job.change(&entries, undo).await?;
     undo.settle();
     shown::wait(job, dialogue, engine).await
 }
@@ -94,7 +95,7 @@ async fn push(job: &Job, visit: &Arc<Visit>, user: &UserName, line: &str, undo: 
         return Ok(());
     }
     let before = look.before.to_string();
-    store(job, &[(GUEST_BEFORE, Some(before.as_str()).filter(|before| !before.is_empty()))], undo).await?;
+    job.change(&[(GUEST_BEFORE, Some(before.as_str()).filter(|before| !before.is_empty()))], undo).await?;
     undo.guest_key(visit, user, line, look.before);
     guest_key::add(visit, user, line).await.map_err(problem)
 }
@@ -109,19 +110,4 @@ async fn try_out(job: &Job, settings: &Settings) -> Result<Engine, Problem> {
         trouble => job.ends_at(trouble),
     })?;
     reach::in_time(reach::engine(&connection)).await.map_err(|trouble| job.ends_at(trouble))
-}
-
-/// Makes the entries hold these texts, in this order.
-///
-/// # Errors
-/// [`Problem::Xapi`]
-pub(super) async fn store(job: &Job, entries: &[(&'static str, Option<&str>)], undo: &mut Undo) -> Result<(), Problem> {
-    let now = job.now().await?.other_config;
-    for (key, text) in entries {
-        if now.get(*key).map(String::as_str) != *text {
-            undo.entry(&job.client, &job.vm, key, now.get(*key).cloned());
-            job.set(key, *text).await?;
-        }
-    }
-    Ok(())
 }

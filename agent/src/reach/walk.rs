@@ -6,6 +6,7 @@ use super::trouble::Trouble;
 use crate::access::{Mode, PoolKey, Settings};
 use crate::engine::Engine;
 use crate::guest::{self, Connection, Family};
+use crate::quote::quoted;
 use crate::xapi::{Client, HostRef, PowerState, State, Vm, VmRef};
 
 /// What became of one step.
@@ -127,7 +128,7 @@ impl Seen {
             Step::HostKey => self.host_key.clone(),
             Step::Login if !self.user.is_empty() => format!("account {}", self.user),
             Step::Forwarding => self.way.clone(),
-            Step::Answer => engine.map(|engine| engine.identity().to_string()).unwrap_or_default(),
+            Step::Answer => engine.map(|engine| quoted(&engine.identity().to_string()).to_string()).unwrap_or_default(),
             _ => String::new(),
         }
     }

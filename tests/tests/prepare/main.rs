@@ -9,3 +9,4 @@ mod other_pools;
 mod refused;
 mod removing;
 mod ssh;
+mod tls;
