@@ -184,15 +184,14 @@ pub async fn eject(client: &Client, drive: &VbdRef) -> Result<(), Error> {
     }
 }
 
-/// The disks of a name that were made for a VM, as their [`MADE_FOR`](records::MADE_FOR) says, snapshots among them. One
-/// that cannot be read is left out.
+/// The disks of a name that were made for a VM, as their [`MADE_FOR`](records::MADE_FOR) says, snapshots among them.
 ///
 /// # Errors
 /// [`Error`]
 pub async fn made_for(client: &Client, name: &str, vm: &VmUuid) -> Result<Vec<(VdiRef, Vdi)>, Error> {
     let mut found = Vec::new();
     for reference in client.call::<Vec<VdiRef>>("VDI.get_by_name_label", &[name.into()]).await? {
-        let Ok(vdi) = records::read::<Vdi>(client, &reference).await else { continue };
+        let Some(vdi) = records::read_if_there::<Vdi>(client, &reference).await? else { continue };
         if vdi.other_config.get(records::MADE_FOR).is_some_and(|made_for| made_for == vm.as_str()) {
             found.push((reference, vdi));
         }

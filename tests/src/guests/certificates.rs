@@ -47,12 +47,21 @@ impl Certificates {
     /// If openssl fails.
     #[must_use]
     pub fn new(server: IpAddr, flaw: Flaw) -> Self {
+        Self::lasting(server, flaw, 730, 730)
+    }
+
+    /// The same, with certificates of server and client that are good for so many days.
+    ///
+    /// # Panics
+    /// If openssl fails.
+    #[must_use]
+    pub fn lasting(server: IpAddr, flaw: Flaw, server_days: u32, client_days: u32) -> Self {
         let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary folder: {e}"));
         let name = if flaw == Flaw::WrongName { "192.0.2.77".to_owned() } else { server.to_string() };
         let usage = if flaw == Flaw::NoServerAuth { "clientAuth" } else { "serverAuth" };
         let signer = if flaw == Flaw::OtherAuthority { "other" } else { "ca" };
         // Signed ten days ago for two: its end must not be before its beginning, which would be another flaw.
-        let (clock, days) = if flaw == Flaw::Expired { ("faketime -f -10d", "2") } else { ("", "730") };
+        let (clock, days) = if flaw == Flaw::Expired { ("faketime -f -10d", 2) } else { ("", server_days) };
         let script = format!(
             "authority() {{
                  openssl genrsa -traditional -out $1-key.pem 2048
@@ -70,7 +79,7 @@ impl Certificates {
              [ {signer} = ca ] || authority {signer}
              certificate server {signer} {days} 'subjectAltName=IP:{name}
              extendedKeyUsage={usage}' '{clock}'
-             certificate client ca 730 extendedKeyUsage=clientAuth"
+             certificate client ca {client_days} extendedKeyUsage=clientAuth"
         );
         succeed(Command::new("sh").args(["-ec", &script]).current_dir(folder.path()));
         let read = |name: &str| {

@@ -7,7 +7,7 @@ use super::{
     calls::{class, missing_member},
     dispatch::text,
     state::State,
-    storage::{enumeration, is_attached, reference},
+    storage::{enumeration, hosts_of, is_attached, reference},
     value::{Failure, NULL_REF, Ref, Value},
 };
 
@@ -118,18 +118,30 @@ pub(super) fn destroy(state: &mut State, vbd: &str) -> Result<(), Failure> {
     state.database.destroy(class("VBD")?, vbd)
 }
 
-/// `VBD.insert`.
+/// `VBD.insert`: any VDI will do since 7.1, not only one of an ISO library (xapi_vbd.ml, `assert_ok_to_insert`).
 ///
 /// # Errors
-/// `HANDLE_INVALID`, `VBD_NOT_REMOVABLE_MEDIA`, `VBD_NOT_EMPTY`, `VM_BAD_POWER_STATE` in a suspended VM.
+/// `HANDLE_INVALID`, `VM_BAD_POWER_STATE` in a suspended VM, `VBD_NOT_REMOVABLE_MEDIA`, `VBD_NOT_EMPTY`,
+/// `VDI_NOT_MANAGED`; of a drive that a running VM has, `SR_NOT_ATTACHED` if its host does not see the SR, and
+/// `VDI_IN_USE`.
 pub(super) fn insert(state: &mut State, vbd: &str, vdi: &str) -> Result<(), Failure> {
     let vm = vm_of(state, vbd)?;
     state.database.row(class("VDI")?, vdi)?;
+    assert_not_suspended(state, &vm)?;
     assert_removable(state, vbd)?;
     if !is(state, vbd, "empty") {
         return Err(Failure::new("VBD_NOT_EMPTY", &[vbd]));
     }
-    assert_not_suspended(state, &vm)?;
+    if !is(state, vdi, "managed") {
+        return Err(Failure::new("VDI_NOT_MANAGED", &[vdi]));
+    }
+    if is_attached(state, &Ref(vbd.to_owned())) {
+        let (host, sr) = (reference(state, &vm, "resident_on")?, reference(state, vdi, "SR")?);
+        if !hosts_of(state, sr.as_str()).contains(&host) {
+            return Err(Failure::new("SR_NOT_ATTACHED", &[sr.as_str()]));
+        }
+        assert_sharable(state, vbd, vdi)?;
+    }
     state.set(vbd, "VDI", vdi)?;
     state.set(vbd, "empty", false)
 }

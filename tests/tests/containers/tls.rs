@@ -5,14 +5,17 @@ use lab::xapi::{Ref, Value};
 
 use crate::lab::{Lab, SOON, WIPED};
 
+/// The uuids of new secrets with the client's certificate and key, and the authority's certificate.
+fn secrets(lab: &Lab, certificates: &Certificates) -> [String; 3] {
+    [&certificates.client_certificate, &certificates.client_key, &certificates.ca].map(|text| {
+        let secret = lab.xapi.add("secret", [("value", Value::from(text.as_str()))]).unwrap();
+        lab.uuid(&secret)
+    })
+}
+
 /// A registered VM whose keys name these certificates.
 fn register(lab: &Lab, guest: &Vm, certificates: &Certificates, verify: Option<&str>) -> Ref {
-    let secret = |text: &str| {
-        let secret = lab.xapi.add("secret", [("value", Value::from(text))]).unwrap();
-        lab.uuid(&secret)
-    };
-    let uuids = [&certificates.client_certificate, &certificates.client_key, &certificates.ca].map(|text| secret(text));
-    let [certificate, key, authority] = &uuids;
+    let [certificate, key, authority] = &secrets(lab, certificates);
     let mut entries = vec![
         ("xscontainer-mode", "tls"),
         ("xscontainer-tls-client-cert", certificate.as_str()),
@@ -105,4 +108,42 @@ fn an_engine_that_does_not_know_our_certificate_is_told() {
     let mut monitor = lab.monitor();
     let reason = monitor.wait_for_line("cannot see the VM's containers");
     assert!(reason.contains("does not accept this host's certificate"), "{reason}");
+}
+
+#[test]
+fn people_are_told_before_certificates_end_until_others_are_in_use() {
+    let lab = Lab::new();
+    let guest = lab.network.vm("win");
+    let address = guest.address();
+    let certificates = Certificates::lasting(address, Flaw::None, 20, 730);
+    let guest = guest.dockerd_tls(&certificates);
+    let vm = register(&lab, &guest, &certificates, Some("chain"));
+    let monitor = lab.monitor();
+    lab.shows(&monitor, &vm, &[]);
+    let uuid = lab.uuid(&vm);
+    let told = |what: &str, words: &[&str]| {
+        lab.reached(what, WIPED, &monitor, |state| match crate::lab::messages(state, &uuid).as_slice() {
+            [] => words.is_empty(),
+            [(name, body)] => !words.is_empty() && words.iter().all(|word| name.contains(word) || body.contains(word)),
+            _ => false,
+        });
+    };
+    told("of the engine's", &["within 30 days", "the engine's certificate", "server", "restart it"]);
+
+    let renew = |certificates: &Certificates| {
+        guest.install_certificates(certificates);
+        guest.restart_engine();
+        let keys = ["xscontainer-tls-client-cert", "xscontainer-tls-client-key", "xscontainer-tls-ca-cert"];
+        for (key, uuid) in keys.iter().zip(secrets(&lab, certificates)) {
+            lab.xapi.set_entry(&vm, "other_config", key, &uuid).unwrap();
+        }
+    };
+    renew(&Certificates::lasting(address, Flaw::None, 25, 5));
+    told(
+        "of the client's first",
+        &["within 7 days", "the client's certificate", "the engine's", "xscontainer-prepare-vm"],
+    );
+    renew(&Certificates::new(address, Flaw::None));
+    told("nothing any more", &[]);
+    lab.shows_within(WIPED, &monitor, &vm, &[]);
 }

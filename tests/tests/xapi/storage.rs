@@ -256,10 +256,33 @@ fn a_cd_drive_takes_one_disc_at_a_time() {
     assert_eq!(storage.get(&drive, "VDI"), NULL_REF.into());
     assert!(storage.call("VBD.plug", &[drive.as_str()]).contains("HVM CDROMs cannot be hotplugged"));
 
+    storage.lab.xapi.set(&disc, "managed", false).unwrap();
+    assert_eq!(insert(&disc), failure(&["VDI_NOT_MANAGED", disc.as_str()]));
+    storage.lab.xapi.set(&disc, "managed", true).unwrap();
+
     let hard = storage.vbd(&disc);
     let fixed = failure(&["VBD_NOT_REMOVABLE_MEDIA", hard.as_str()]);
     assert_eq!(storage.call("VBD.insert", &[hard.as_str(), other.as_str()]), fixed);
     assert_eq!(storage.call("VBD.eject", &[hard.as_str()]), fixed);
+}
+
+#[test]
+fn a_disc_for_a_running_vm_must_be_where_the_vm_is() {
+    let storage = Storage::start();
+    let (xapi, vm) = (&storage.lab.xapi, &storage.vm);
+    let other = xapi.new_host("host-2", "192.0.2.2").unwrap();
+    let away = xapi.add_sr("away", &[&other]);
+    let disc = made(&storage.create_vdi(&[("SR", away.as_str())]));
+    let cd = [("type", "CD"), ("mode", "RO"), ("empty", "<boolean>1</boolean>")];
+    let drive = made(&storage.create_vbd(NULL_REF, &cd));
+    let insert = || storage.call("VBD.insert", &[drive.as_str(), disc.as_str()]);
+    xapi.set(&drive, "currently_attached", true).unwrap();
+    assert_eq!(insert(), failure(&["SR_NOT_ATTACHED", away.as_str()]));
+    xapi.set(vm, "resident_on", &other).unwrap();
+    assert_eq!(value(&insert()), "");
+    assert_eq!(storage.call("VDI.destroy", &[disc.as_str()]), failure(&["VDI_IN_USE", disc.as_str(), "destroy"]));
+    assert_eq!(value(&storage.call("VBD.eject", &[drive.as_str()])), "");
+    assert_eq!(value(&storage.call("VDI.destroy", &[disc.as_str()])), "");
 }
 
 #[test]
