@@ -125,7 +125,7 @@ fn when_no_storage_does_it_every_reason_is_told() {
     // No disk, and a default that was destroyed.
     let disk = pool.xapi.look(|state| state.database.find("VBD", "type", &"Disk".into())).remove(0);
     pool.xapi.remove(&disk).unwrap();
-    pool.xapi.set(&pool.xapi.pool(), "default_SR", &Ref("OpaqueRef:gone".into())).unwrap();
+    pool.xapi.set(&pool.xapi.pool(), "default_SR", Ref("OpaqueRef:gone".into())).unwrap();
     let error = wait(insert(&pool, DiscBefore::Stays)).unwrap_err();
     assert!(matches!(error, Error::NoStorage(_)), "{error}");
 }

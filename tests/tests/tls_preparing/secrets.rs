@@ -49,16 +49,25 @@ fn named(pool: &Pool, key: &str) -> String {
     pool.xapi.get(&secret, "value").unwrap().text().unwrap().to_owned()
 }
 
+/// The request that was counted as this one, if there was one. A fault for it does not wait any longer.
+fn request(pool: &Pool, at: usize) -> Option<String> {
+    let request = pool.xapi.counted().get(at - 1).cloned();
+    pool.xapi.count_from_now();
+    request
+}
+
 #[test]
 fn the_vm_names_the_new_secrets_and_the_old_ones_go() {
     let (pool, old) = prepared();
-    let kept = wait(store(&pool)).unwrap();
-    assert_eq!(KEYS.map(|key| named(&pool, key)), ["new authority", "new certificate", "new key"]);
-    assert_eq!(entry(&pool, "xscontainer-mode").as_deref(), Some("tls"));
-    assert_eq!(entry(&pool, "xscontainer-tls-verify").as_deref(), Some("chain"));
-    assert_eq!(entry(&pool, "somebody-elses").as_deref(), Some("entry"));
-    assert!(old.iter().all(|secret| pool.xapi.get(secret, "uuid").is_ok()), "they are there until it is settled");
-    wait(kept.settle()).unwrap();
+    wait(async {
+        let kept = store(&pool).await.unwrap();
+        assert_eq!(KEYS.map(|key| named(&pool, key)), ["new authority", "new certificate", "new key"]);
+        assert_eq!(entry(&pool, "xscontainer-mode").as_deref(), Some("tls"));
+        assert_eq!(entry(&pool, "xscontainer-tls-verify").as_deref(), Some("chain"));
+        assert_eq!(entry(&pool, "somebody-elses").as_deref(), Some("entry"));
+        assert!(old.iter().all(|secret| pool.xapi.get(secret, "uuid").is_ok()), "they are there until it is settled");
+        kept.settle().await.unwrap();
+    });
     assert!(old.iter().all(|secret| pool.xapi.get(secret, "uuid").is_err()));
     assert_eq!(KEYS.map(|key| named(&pool, key)), ["new authority", "new certificate", "new key"]);
 }
@@ -88,13 +97,16 @@ fn a_failure_at_any_request_leaves_all_as_it_was() {
     for at in 1.. {
         pool.xapi.count_from_now();
         pool.xapi.fault_at(at, Fault::Fails(Failure::internal("no")));
-        let result = wait(store(&pool));
-        let Some(failed) = pool.xapi.counted().get(at - 1).cloned() else { break };
-        match result {
-            Ok(mut store) => wait(store.undo()).unwrap(),
-            Err(error) => assert_eq!(pool.look(), before, "{at}: {failed}: {error}"),
-        }
-        assert_eq!(pool.look(), before, "{at}: {failed}");
+        let (error, failed) = wait(async {
+            let result = store(&pool).await;
+            let failed = request(&pool, at);
+            match result {
+                Ok(mut store) => store.undo().await.map(|()| (None, failed)).unwrap(),
+                Err(error) => (Some(error), failed),
+            }
+        });
+        let Some(failed) = failed else { break };
+        assert_eq!(pool.look(), before, "{at}: {failed}: {error:?}");
         wait(async { store(&pool).await.unwrap().undo().await.unwrap() });
     }
 }
@@ -105,25 +117,25 @@ fn whoever_stops_waiting_at_any_request_can_take_all_of_it_back() {
     let before = pool.look();
     for fault in [Fault::Hang, Fault::SlowBytes(Duration::from_secs(60))] {
         for at in 1.. {
-            let (vm, uuid) = pool.names();
-            let mut store = wait(Store::begin(&pool.client(), &vm, &uuid)).unwrap();
-            pool.xapi.count_from_now();
-            pool.xapi.fault_at(at, fault.clone());
-            let set = set();
             let done = wait(async {
+                let (vm, uuid) = pool.names();
+                let mut store = Store::begin(&pool.client(), &vm, &uuid).await.unwrap();
+                pool.xapi.count_from_now();
+                pool.xapi.fault_at(at, fault.clone());
                 let reached = pool.xapi.wait_for("the request", SOON, |state| {
                     (state.faults.counted().len() >= at && state.faults.waiting() == 0).then_some(())
                 });
-                tokio::select! {
+                let set = set();
+                let done = tokio::select! {
                     biased;
                     reached = reached => { reached.unwrap(); false }
                     result = store.put(&set, Verify::Name) => { result.unwrap(); true }
-                }
+                };
+                let request = request(&pool, at);
+                store.undo().await.unwrap();
+                assert_eq!(pool.look(), before, "{fault:?} at {at}: {request:?}");
+                done
             });
-            let requests = pool.xapi.counted();
-            // Whoever is killed does not even say so; the next call finds what was left.
-            wait(store.undo()).unwrap();
-            assert_eq!(pool.look(), before, "{fault:?} at {at}: {:?}", requests.get(at - 1));
             if done {
                 break;
             }

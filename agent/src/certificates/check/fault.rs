@@ -17,6 +17,9 @@ pub enum Fault {
     /// What is in the text cannot be read.
     #[error("the {0} is damaged")]
     Damaged(Whose),
+    /// A certificate of a form that TLS libraries have given up.
+    #[error("the {0} is of X.509 version 1, which is not accepted any more")]
+    OldVersion(Whose),
     /// The text is something else.
     #[error("the client's key is not a private key in PEM form (-----BEGIN PRIVATE KEY----- or the like)")]
     NoKey,
@@ -91,6 +94,10 @@ impl Fault {
             Self::NoCertificate(_) | Self::KeyInstead(_) | Self::Damaged(_) => {
                 "See that the right file is named; `openssl x509 -in FILE -text` shows a certificate, and \
                  `openssl x509 -inform DER -in FILE` turns one of the binary form into PEM."
+            }
+            Self::OldVersion(_) => {
+                "Have a certificate made with extensions, which makes it one of version 3: `openssl x509 -req … -extfile FILE` \
+                 with extendedKeyUsage=clientAuth in the file."
             }
             Self::NoKey | Self::CertificateInstead => {
                 "See that the right file is named; `openssl pkey -in FILE -noout` says nothing of a good key, and \

@@ -75,11 +75,16 @@ fn part(whose: Whose, der: &[u8]) -> Result<Part, Fault> {
     let damaged = || Fault::Damaged(whose);
     let (_, certificate) = X509Certificate::from_der(der).map_err(|_| damaged())?;
     let validity = certificate.validity();
-    // Who signs says so in two places, of which the second may be left out (RFC 5280, 4.2.1.3 and 4.2.1.9). There was
-    // nothing to say it in before version 3.
+    // Who signs says so in two places, of which the second may be left out (RFC 5280, 4.2.1.3 and 4.2.1.9). Before
+    // version 3 there was nothing to say it in.
     let is_authority = certificate.basic_constraints().map_err(|_| damaged())?.is_some_and(|basic| basic.value.ca);
     let may_sign = certificate.key_usage().map_err(|_| damaged())?.is_none_or(|usage| usage.value.key_cert_sign());
-    let signs = (is_authority && may_sign) || certificate.version() != X509Version::V3;
+    let is_old = certificate.version() != X509Version::V3;
+    // Of authorities that others have in stock, those of version 1 are still taken.
+    if is_old && whose != Whose::Authority {
+        return Err(Fault::OldVersion(whose));
+    }
+    let signs = (is_authority && may_sign) || is_old;
     Ok(Part {
         whose,
         der: CertificateDer::from(der.to_vec()),
