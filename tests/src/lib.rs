@@ -2,6 +2,7 @@
 //!
 //! Nothing here may depend on the agent: a stand-in that learns its rules from the program under test proves nothing.
 
+pub mod cloud_image;
 pub mod foreign;
 pub mod guests;
 pub mod monitor;

@@ -16,6 +16,7 @@ pub struct Pool {
     pub xapi: Xapi,
     /// Where its VMs are.
     pub network: Network,
+    private_key: String,
     public_key: String,
     _directory: tempfile::TempDir,
 }
@@ -45,7 +46,13 @@ impl Pool {
             let entry = format!("xscontainer-{half}-secret-uuid");
             made(xapi.set_entry(&xapi.pool(), "other_config", &entry, uuid.text().unwrap_or_default()));
         }
-        Self { xapi, network: Network::new(), public_key, _directory: directory }
+        Self { xapi, network: Network::new(), private_key: private, public_key, _directory: directory }
+    }
+
+    /// The key by which the pool logs in, in PEM.
+    #[must_use]
+    pub fn private_key(&self) -> &str {
+        &self.private_key
     }
 
     /// The key that guests are to trust: a line as in a `.pub` file.

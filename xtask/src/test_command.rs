@@ -14,10 +14,11 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 20] = [
+const PACKAGES: [&str; 22] = [
     "cloud-init",
     "cpio",
     "createrepo-c",
+    "debootstrap",
     "dnf",
     "faketime",
     "genisoimage",
@@ -32,6 +33,7 @@ const PACKAGES: [&str; 20] = [
     "python3",
     "python3-venv",
     "rpm",
+    "systemd",
     "time",
     "xorriso",
     "zstd",

@@ -6,6 +6,7 @@
 //! | module | knows |
 //! |---|---|
 //! | [`template`] | placeholders, and what they become for a VM; pure |
+//! | [`family`] | which text is for which template; pure |
 //! | [`default`] | the text to begin with |
 //! | [`image`] | the drive as bytes, and the text in them; pure |
 //! | [`tools`] | the guest agent's files on the host |
@@ -16,6 +17,7 @@ mod create;
 pub mod default;
 mod error;
 mod existing;
+pub mod family;
 pub mod image;
 mod iso;
 mod network;
@@ -28,11 +30,12 @@ mod undo;
 use std::path::PathBuf;
 
 use crate::xapi::records::{self, Vdi, VdiRef};
-use crate::xapi::{Client, VdiUuid, disks};
+use crate::xapi::{self, Client, VdiUuid, VmRef, VmUuid, disks};
 
 pub use create::create;
 use error::Doing;
 pub use error::Error;
+use family::Family;
 
 /// What people see; the original's name, by which its drives are found, too.
 pub const DISK_NAME: &str = "Automatic Config Drive";
@@ -52,13 +55,28 @@ impl Default for Places {
     }
 }
 
-/// The text that a new VM begins with: lines end in LF, nothing is around it, `#cloud-config` comes first unless an
-/// administrator's text begins differently.
+/// The text that a new VM of a template begins with: lines end in LF, nothing is around it, `#cloud-config` comes first
+/// unless an administrator's text begins differently. Without a template, or if XAPI does not tell what it is called, it
+/// is the general one: clients show no reason why there is none.
 ///
 /// # Errors
 /// [`Error::Template`], [`Error::Xapi`]
-pub async fn default_text(client: &Client, places: &Places) -> Result<String, Error> {
-    default::text(&places.template, network::prefers(client).await?)
+pub async fn default_text(client: &Client, places: &Places, template: Option<&VmUuid>) -> Result<String, Error> {
+    let family = match template {
+        None => Family::General,
+        Some(uuid) => family_of(client, uuid).await.unwrap_or_else(|error| {
+            tracing::info!(template = %uuid, %error, "it is not known what the template is for: giving the general text");
+            Family::General
+        }),
+    };
+    default::text(&places.template, family, network::prefers(client).await?)
+}
+
+async fn family_of(client: &Client, template: &VmUuid) -> Result<Family, xapi::Error> {
+    let template: VmRef = client.call("VM.get_by_uuid", &[template.as_str().into()]).await?;
+    let name: String = client.call("VM.get_name_label", &[(&template).into()]).await?;
+    let label: String = client.call("VM.get_reference_label", &[(&template).into()]).await?;
+    Ok(Family::of(&name, &label))
 }
 
 /// The text that a config drive was made from, with its placeholders: as it was given, but that lines end in LF and

@@ -6,9 +6,9 @@ use crate::config_drive::{self, Error};
 use crate::xapi::{Failure, HostRef, SrUuid, VdiUuid, VmUuid, storage};
 
 impl Here<'_> {
-    /// The text that a new VM begins with.
-    pub(super) async fn default_configuration(&self) -> Result<String, Failure> {
-        let text = config_drive::default_text(&self.client, &self.dom0.drives).await;
+    /// The text that a new VM of a template begins with.
+    pub(super) async fn default_configuration(&self, template: Option<&VmUuid>) -> Result<String, Failure> {
+        let text = config_drive::default_text(&self.client, &self.dom0.drives, template).await;
         text.map(|text| success(&text)).map_err(|error| failure::of_drive(&self.call.function, error))
     }
 

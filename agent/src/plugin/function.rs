@@ -20,8 +20,8 @@ pub(super) enum Function {
     Inspect { vm: VmUuid, container: ContainerName },
     /// What runs in a container.
     Top { vm: VmUuid, container: ContainerName },
-    /// A configuration to begin with.
-    DefaultConfiguration,
+    /// A configuration to begin with, for VMs of a template; clients have always been given one, whatever they said.
+    DefaultConfiguration { template: Option<VmUuid> },
     /// Give a VM a config drive.
     CreateConfigDrive { vm: VmUuid, sr: SrUuid, configuration: String },
     /// The configuration on a config drive.
@@ -50,8 +50,8 @@ impl Function {
                 Self::Top { vm: arguments.vm()?, container: arguments.container("object")? }
             }
             "get_config_drive_default" => {
-                arguments.text("templateuuid")?;
-                Self::DefaultConfiguration
+                let template = VmUuid::parse(&arguments.text("templateuuid")?.to_ascii_lowercase());
+                Self::DefaultConfiguration { template }
             }
             "create_config_drive" => {
                 arguments.all_of(&["vmuuid", "sruuid", "configuration"])?;
@@ -137,6 +137,10 @@ mod tests {
             Ok(Function::Top { vm: uuid(), container: container("Db_Main") })
         );
         assert_eq!(called("register", &[("vmuuid", VM), ("container", "x")]), Ok(Function::Register { vm: uuid() }));
+        for (text, template) in [(VM.to_uppercase().as_str(), Some(uuid())), ("any", None), ("", None)] {
+            let called = called("get_config_drive_default", &[("templateuuid", text)]);
+            assert_eq!(called, Ok(Function::DefaultConfiguration { template }));
+        }
     }
 
     #[test]

@@ -113,7 +113,7 @@ async fn carry_out(call: &PluginCall, dom0: &Dom0) -> Result<String, Failure> {
         Function::Act { vm, container, action } => here.act(&vm, action, container).await,
         Function::Inspect { vm, container } => here.inspect(&vm, container).await,
         Function::Top { vm, container } => here.top(&vm, container).await,
-        Function::DefaultConfiguration => here.default_configuration().await,
+        Function::DefaultConfiguration { template } => here.default_configuration(template.as_ref()).await,
         Function::CreateConfigDrive { vm, sr, configuration } => {
             here.create_config_drive(&vm, &sr, &configuration).await
         }

@@ -125,14 +125,40 @@ fn a_running_vm_gets_its_drive_at_once() {
 #[test]
 fn the_default_is_built_in_or_an_administrators() {
     let lab = Lab::new();
-    let default = || lab.plugin.call(&lab.pool.xapi, "get_config_drive_default", &[("templateuuid", "any")]).unwrap();
-    let built_in = default();
+    let default = |template: &str| {
+        lab.plugin.call(&lab.pool.xapi, "get_config_drive_default", &[("templateuuid", template)]).unwrap()
+    };
+    let built_in = default("any");
     assert!(built_in.starts_with("True#cloud-config\n") && built_in.contains("- ssh-rsa %CONTAINERRSAPUB%"));
     assert!(!built_in.contains('\r') && built_in.trim() == built_in && !built_in.contains("HINEXISTS"), "{built_in}");
     fs::write(lab.plugin.template(), "#cloud-config\r\n# ours\r\n").unwrap();
-    let theirs = default();
+    let ubuntu = lab.pool.xapi.add_vm("Ubuntu Noble Numbat 24.04", [("is_a_template", true.into())]).unwrap();
+    let theirs = default(&lab.uuid(&ubuntu));
     assert!(theirs.starts_with("True#cloud-config\n# ours\n"), "{theirs}");
     assert!(theirs.ends_with(&lab.plugin.template().display().to_string()), "it says where it is from: {theirs}");
+}
+
+#[test]
+fn the_default_is_for_the_template() {
+    let lab = Lab::new();
+    let of = |template: &str| {
+        let text = lab.plugin.call(&lab.pool.xapi, "get_config_drive_default", &[("templateuuid", template)]).unwrap();
+        text.rsplit_once(", for ").unwrap().1.to_owned()
+    };
+    for (name, label, family) in [
+        ("Rocky Linux 9", "rocky-9", "Red Hat and its relatives"),
+        ("CoreOS", "coreos", "Flatcar"),
+        ("web servers", "ubuntu-22.04", "Ubuntu"),
+        ("Other install media", "other-install-media", "any distribution"),
+    ] {
+        let fields = [("is_a_template", true.into()), ("reference_label", label.into())];
+        let template = lab.uuid(&lab.pool.xapi.add_vm(name, fields).unwrap());
+        assert_eq!(of(&template), family, "{name}");
+        assert_eq!(of(&template.to_uppercase()), family, "{name}");
+    }
+    for nobodys in ["00000000-0000-0000-0000-00000000abcd", "any", ""] {
+        assert_eq!(of(nobodys), "any distribution", "{nobodys}");
+    }
 }
 
 #[test]

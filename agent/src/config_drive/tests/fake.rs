@@ -10,6 +10,7 @@ use crate::xapi::script::{Answer, Request, Server, failure, record, success, vm_
 use crate::xapi::{Client, SrUuid, VdiUuid, VmUuid};
 
 pub(super) const VM: &str = "00000000-0000-0000-0000-000000000001";
+pub(super) const TEMPLATE: &str = "00000000-0000-0000-0000-0000000000aa";
 const SR: &str = "00000000-0000-0000-0002-000000000001";
 const SECRET: &str = "00000000-0000-0000-0003-000000000001";
 
@@ -179,6 +180,9 @@ fn pool(state: &State, request: &Request) -> Option<Answer> {
 fn vm(state: &mut State, method: &str, params: &[&str]) -> Option<Answer> {
     Some(match method {
         "get_by_uuid" if params[1] == VM => success("OpaqueRef:vm"),
+        "get_by_uuid" if params[1] == TEMPLATE => success("OpaqueRef:template"),
+        "get_name_label" if params[1] == "OpaqueRef:template" => success("web servers"),
+        "get_reference_label" if params[1] == "OpaqueRef:template" => success("debian-12"),
         "get_by_uuid" => failure(&["UUID_INVALID", "VM", params[1]]),
         "get_record" if params[1] == "OpaqueRef:dom0" => success(&vm_record(9, &[("is_control_domain", flag(true))])),
         "get_record" if params[1] != "OpaqueRef:vm" => success(&vm_record(2, &[])),

@@ -4,7 +4,7 @@ mod fake;
 
 use std::collections::BTreeMap;
 
-use fake::{Fake, State, VM, Vbd, Vdi, uuid_of};
+use fake::{Fake, State, TEMPLATE, VM, Vbd, Vdi, uuid_of};
 
 use super::image::GRANULE;
 use super::*;
@@ -271,7 +271,24 @@ async fn a_disk_that_is_no_drive_is_told_without_reading_much() {
 async fn the_default_text_leaves_the_network_out_unless_it_is_preferred() {
     for prefers in [false, true] {
         let fake = Fake::start(State { prefers, ..State::default() }, no_fault);
-        let text = default_text(&fake.client(), &Places::default()).await.unwrap();
+        let text = default_text(&fake.client(), &Places::default(), None).await.unwrap();
         assert_eq!(template::wants_device(&text), prefers);
+    }
+}
+
+#[tokio::test]
+async fn the_default_text_is_for_the_template_and_the_general_one_if_it_is_not_known() {
+    let nobodys = "00000000-0000-0000-0000-00000000abcd";
+    for (uuid, method, family) in [
+        (TEMPLATE, "", Family::Debian),
+        (nobodys, "", Family::General),
+        (TEMPLATE, "VM.get_by_uuid", Family::General),
+        (TEMPLATE, "VM.get_name_label", Family::General),
+        (TEMPLATE, "VM.get_reference_label", Family::General),
+    ] {
+        let fake = Fake::start(State::default(), move |_, request| (request.method == method).then(no));
+        let uuid = VmUuid::parse(uuid).unwrap();
+        let text = default_text(&fake.client(), &Places::default(), Some(&uuid)).await.unwrap();
+        assert!(text.ends_with(&format!(", for {family}")), "{uuid}, {method} fails: {text}");
     }
 }
