@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{env, fs};
+use std::{env, fs, thread};
 
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
@@ -98,6 +98,9 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     let tests = Step::begin("tests");
     let mut test = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     test.current_dir(&root).args(["test", "--workspace", "--features", "lab/lab", "--no-fail-fast"]);
+    // One more than there are processors: many tests wait for the time limits of what they test.
+    let threads = thread::available_parallelism().map_or(2, usize::from) + 1;
+    test.env("RUST_TEST_THREADS", threads.to_string());
     test.env("LAB_ISO", iso);
     test.env("LAB_XTASK", env::current_exe()?);
     test.env("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer"));

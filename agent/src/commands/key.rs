@@ -117,7 +117,7 @@ async fn until_signal(rotation: &Rotation<'_>, options: &Rotate, dialogue: &Dial
             Ok(true) => dialogue.say("The new key is the pool's already. Call this again to finish."),
             Ok(false) => dialogue.say("The pool's key is the one it was."),
             Err(problem) => {
-                dialogue.say(format_args!("What was done could not be taken back: {problem}. Call this again."))
+                dialogue.say(format_args!("What was done could not be taken back: {problem}. Call this again."));
             }
         }
     }

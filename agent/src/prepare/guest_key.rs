@@ -25,7 +25,7 @@ const ADD: &str = "exec /bin/sh -c 'cd || exit 1; umask 077; PATH=$PATH:/usr/sbi
     if [ ! -d .ssh ]; then why=$(mkdir .ssh 2>&1) || { echo \"failed $why\"; exit; }; made=yes; fi; \
     had=; size=0; if [ -e $file ]; then had=yes; size=$(wc -c < $file); fi; \
     break=; [ -s $file ] && [ -n \"$(tail -c 1 $file)\" ] && break=yes; \
-    why=$( { { [ -z \"$break\" ] || echo; } && printf \"%s\\n\" \"$line\"; } 2>&1 >> $file ) && \
+    why=$( { [ -z \"$break\" ] || echo; printf \"%s\\n\" \"$line\"; } | cat 2>&1 >> $file ) && \
     [ \"$(tail -n 1 $file)\" = \"$line\" ] || { \
         if [ \"$had\" ]; then dd if=/dev/null of=$file bs=1 seek=$size 2>/dev/null; else rm -f $file; fi; \
         [ -z \"$made\" ] || rmdir .ssh; echo \"failed $why\"; exit; }; \

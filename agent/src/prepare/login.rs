@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::dialogue::{self, Dialogue};
 use super::job::Job;
 use super::problem::Problem;
+use crate::guest::Unreachable;
 use crate::guest::ssh::keys::KeyError;
 use crate::guest::ssh::{HostKey, Offer, OwnKey, PrivateKey, Progress, Questions, UserName, Visit};
 use crate::quote::quoted;
@@ -52,7 +53,8 @@ pub async fn log_in(
 ) -> Result<LoggedIn, Problem> {
     let mut door = Door::confirmed(job, user, dialogue).await?;
     let mut visit = door.visit(job).await?;
-    if visit.log_in(user, pool_key).await.map_err(|cause| Problem::of_guest(cause, job))? == Progress::In {
+    let tried = or_refused(visit.log_in(user, pool_key).await, Offer::default());
+    if tried.map_err(|cause| Problem::of_guest(cause, job))? == Progress::In {
         return Ok(LoggedIn { visit, by_pool_key: true });
     }
     let visit = door.log_in(job, means, dialogue).await?;
@@ -111,17 +113,18 @@ impl<'a> Door<'a> {
             if let Some(path) = &means.own_key {
                 let key = own_key(path, dialogue).await?;
                 let mut visit = self.visit(job).await?;
-                match visit.log_in_with_own(self.user, &key).await.map_err(of_guest)? {
+                match or_refused(visit.log_in_with_own(self.user, &key).await, offer).map_err(of_guest)? {
                     Progress::In => return Ok(visit),
                     Progress::Further(rest) => return self.further(visit, rest, means, dialogue, job).await,
                     Progress::Refused(rest) => offer = rest,
                 }
             }
             let mut visit = self.visit(job).await?;
-            match visit.log_in_with_agent(self.user).await.map_err(of_guest)? {
-                Some(Progress::In) => return Ok(visit),
-                Some(Progress::Further(rest)) => return self.further(visit, rest, means, dialogue, job).await,
-                Some(Progress::Refused(_)) | None => {}
+            let tried = visit.log_in_with_agent(self.user).await.map(|tried| tried.unwrap_or(Progress::Refused(offer)));
+            match or_refused(tried, offer).map_err(of_guest)? {
+                Progress::In => return Ok(visit),
+                Progress::Further(rest) => return self.further(visit, rest, means, dialogue, job).await,
+                Progress::Refused(_) => {}
             }
         }
         let tries = if means.password_on_stdin { 1 } else { TRIES };
@@ -171,8 +174,8 @@ impl<'a> Door<'a> {
                 Some(visit) => visit,
                 None => self.visit(job).await?,
             };
-            let progress = visit.log_in_with_password(self.user, &password).await.map_err(of_guest)?;
-            return Ok((visit, progress));
+            let tried = or_refused(visit.log_in_with_password(self.user, &password).await, offer);
+            return Ok((visit, tried.map_err(of_guest)?));
         }
         let mut visit = match visit {
             Some(visit) => visit,
@@ -189,6 +192,14 @@ impl<'a> Door<'a> {
             }
         }
         Ok((visit, Progress::Refused(offer)))
+    }
+}
+
+/// Some servers end the connection instead of refusing. Whether they are gone altogether is seen by the next one.
+fn or_refused(tried: Result<Progress, Unreachable>, offer: Offer) -> Result<Progress, Unreachable> {
+    match tried {
+        Err(Unreachable::Lost { .. }) => Ok(Progress::Refused(offer)),
+        tried => tried,
     }
 }
 

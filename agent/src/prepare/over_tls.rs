@@ -12,14 +12,13 @@ use zeroize::Zeroizing;
 use super::dialogue::Dialogue;
 use super::job::Job;
 use super::problem::Problem;
-use super::shown::{self, Prepared};
+use super::shown::{self, Prepared, Reached};
 use super::tls::cd::{self, DiscBefore};
 use super::tls::{Store, disc};
 use super::undo::Undo;
 use crate::access::{MONITOR_KEY, REGISTERED};
 use crate::certificates::make::{self, Made};
 use crate::certificates::{self, KEY_BITS, Set};
-use crate::engine::Engine;
 use crate::guest::tls::{Identity, Verify};
 use crate::guest::{self, Credentials};
 use crate::quote::quoted;
@@ -53,7 +52,7 @@ pub enum Source {
 /// [`Problem`]; what was done is in `undo`.
 pub async fn prepare(job: &Job, source: &Source, dialogue: &Dialogue, undo: &mut Undo) -> Result<Prepared, Problem> {
     job.candidates()?;
-    let (set, verify, engine) = match source {
+    let (set, verify, reached) = match source {
         Source::Own { certificate, key, authority } => {
             let set = Set {
                 authority: read(authority)?.to_string(),
@@ -61,15 +60,15 @@ pub async fn prepare(job: &Job, source: &Source, dialogue: &Dialogue, undo: &mut
                 key: read(key)?,
             };
             certificates::check(&set, SystemTime::now()).map_err(Problem::Certificates)?;
-            let engine = try_out(job, &set, Verify::Name).await?;
-            (set, Verify::Name, engine)
+            let reached = try_out(job, &set, Verify::Name).await?;
+            (set, Verify::Name, reached)
         }
         Source::Made => {
-            let (set, engine) = by_disc(job, dialogue, undo).await?;
-            (set, Verify::Chain, engine)
+            let (set, reached) = by_disc(job, dialogue, undo).await?;
+            (set, Verify::Chain, reached)
         }
     };
-    dialogue.say(format_args!("The engine answers: {}.", quoted(&engine.identity().to_string())));
+    dialogue.say(format_args!("The engine answers: {}.", quoted(&reached.engine.identity().to_string())));
     let begun = Store::begin(&job.client, &job.vm, &job.record.uuid).await.map_err(Problem::Tls)?;
     undo.put(begun, &set, verify).await.map_err(Problem::Tls)?;
     // Last, as the monitor begins by it.
@@ -77,11 +76,11 @@ pub async fn prepare(job: &Job, source: &Source, dialogue: &Dialogue, undo: &mut
     if let Some(stored) = undo.settle() {
         stored.settle().await.map_err(Problem::Tls)?;
     }
-    shown::wait(job, dialogue, engine).await
+    shown::wait(job, dialogue, reached).await
 }
 
 /// Makes certificates and brings them to the VM; they work when this returns, and the disc is gone.
-async fn by_disc(job: &Job, dialogue: &Dialogue, undo: &mut Undo) -> Result<(Set, Engine), Problem> {
+async fn by_disc(job: &Job, dialogue: &Dialogue, undo: &mut Undo) -> Result<(Set, Reached), Problem> {
     let (client, vm, uuid) = (&job.client, &job.vm, &job.record.uuid);
     // What an earlier call left would look like somebody's disc.
     cd::sweep(client, vm, uuid).await.map_err(Problem::Tls)?;
@@ -118,14 +117,14 @@ async fn by_disc(job: &Job, dialogue: &Dialogue, undo: &mut Undo) -> Result<(Set
     let image = disc::image(&made, now).map_err(Problem::Disc)?;
     undo.disc(client, vm, uuid);
     cd::insert(client, vm, uuid, image, DiscBefore::MayBePutBack).await.map_err(Problem::Tls)?;
-    let engine = installed(job, &made, dialogue).await?;
+    let reached = installed(job, &made, dialogue).await?;
     cd::sweep(client, vm, uuid).await.map_err(Problem::Tls)?;
     dialogue.say("The disc is gone again.");
-    Ok((made.client, engine))
+    Ok((made.client, reached))
 }
 
 /// Waits until somebody has run the program on the disc, and the engine answers.
-async fn installed(job: &Job, made: &Made, dialogue: &Dialogue) -> Result<Engine, Problem> {
+async fn installed(job: &Job, made: &Made, dialogue: &Dialogue) -> Result<Reached, Problem> {
     dialogue.say(
         "The disc is in the VM's CD drive. In the VM, as Administrator, run configure_tls.cmd on it: it configures Docker\nfor \
          TLS on port 2376 and restarts it, which stops all containers.",
@@ -136,7 +135,7 @@ async fn installed(job: &Job, made: &Made, dialogue: &Dialogue) -> Result<Engine
             return Err(Problem::Declined("the program on the disc was not run"));
         }
         match try_out(job, &made.client, Verify::Chain).await {
-            Ok(engine) => return Ok(engine),
+            Ok(reached) => return Ok(reached),
             Err(problem) if !dialogue.is_person() && Instant::now() < until => {
                 tracing::debug!(%problem, "the engine does not answer yet");
                 sleep(PAUSE).await;
@@ -162,14 +161,15 @@ fn addresses(job: &Job) -> Vec<IpAddr> {
 }
 
 /// An engine, reached with these certificates.
-async fn try_out(job: &Job, set: &Set, verify: Verify) -> Result<Engine, Problem> {
+async fn try_out(job: &Job, set: &Set, verify: Verify) -> Result<Reached, Problem> {
     let ends = |trouble| job.ends_at(trouble);
     let identity = Identity::new(&set.authority, &set.certificate, &set.key, verify);
     let identity = identity.map_err(|error| ends(Trouble::Access(error.into())))?;
     let candidates = &job.candidates()?.usable;
     let connecting = async { Ok(guest::connect(candidates, &Credentials::Tls(identity)).await?) };
     let connection = reach::in_time(connecting).await.map_err(ends)?;
-    reach::in_time(reach::engine(&connection)).await.map_err(ends)
+    let engine = reach::in_time(reach::engine(&connection)).await.map_err(ends)?;
+    Ok(Reached { engine, connection })
 }
 
 /// Bytes of a file with certificates or a key.

@@ -8,6 +8,7 @@ use super::dialogue::Dialogue;
 use super::job::Job;
 use super::problem::{Doing, Problem};
 use crate::engine::{Container, Engine};
+use crate::guest::Connection;
 use crate::quote::quoted;
 use crate::reach::Trouble;
 use crate::view;
@@ -17,6 +18,15 @@ const LIMIT: Duration = Duration::from_secs(45);
 
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// An engine, and the way to it, which must last as long.
+#[derive(Debug)]
+pub struct Reached {
+    /// The engine.
+    pub engine: Engine,
+    /// The way.
+    pub connection: Connection,
+}
 
 /// A VM whose containers show.
 #[derive(Debug)]
@@ -31,7 +41,8 @@ pub struct Prepared {
 ///
 /// # Errors
 /// [`Problem::NotShown`], and those of the way to it.
-pub async fn wait(job: &Job, dialogue: &Dialogue, mut engine: Engine) -> Result<Prepared, Problem> {
+pub async fn wait(job: &Job, dialogue: &Dialogue, reached: Reached) -> Result<Prepared, Problem> {
+    let Reached { mut engine, connection: _connection } = reached;
     dialogue.say("The VM is registered. Waiting for its containers to be published.");
     let until = Instant::now() + LIMIT;
     while job.now().await?.views.ps.is_none() {

@@ -7,12 +7,11 @@ use super::guest_key::{self, Failure};
 use super::job::Job;
 use super::login::{self, Means};
 use super::problem::Problem;
-use super::shown::{self, Prepared};
+use super::shown::{self, Prepared, Reached};
 use super::undo::Undo;
 use crate::access::{
     self, GUEST_BEFORE, HOST_KEY, MODE_KEY, MONITOR_KEY, PREPARED_KEY, REGISTERED, Settings, USER_KEY,
 };
-use crate::engine::Engine;
 use crate::guest::ssh::{UserName, Visit};
 use crate::quote::quoted;
 use crate::reach;
@@ -54,8 +53,8 @@ pub async fn prepare(
 
     // Nothing that the guest said counts: whether the key works is seen by using it, as the monitor will.
     let settings = Settings { user: user.clone(), host_key: Some(host_key.clone()), ..Settings::ssh() };
-    let engine = try_out(job, &settings).await?;
-    dialogue.say(format_args!("The engine answers: {}.", quoted(&engine.identity().to_string())));
+    let reached = try_out(job, &settings).await?;
+    dialogue.say(format_args!("The engine answers: {}.", quoted(&reached.engine.identity().to_string())));
 
     let fingerprint = key.fingerprint();
     let entries = [
@@ -68,7 +67,7 @@ pub async fn prepare(
     ];
     job.change(&entries, undo).await?;
     undo.settle();
-    shown::wait(job, dialogue, engine).await
+    shown::wait(job, dialogue, reached).await
 }
 
 async fn account(job: &Job, user: Option<&str>, dialogue: &Dialogue) -> Result<UserName, Problem> {
@@ -101,7 +100,7 @@ async fn push(job: &Job, visit: &Arc<Visit>, user: &UserName, line: &str, undo: 
 }
 
 /// An engine, reached with the pool's key.
-async fn try_out(job: &Job, settings: &Settings) -> Result<Engine, Problem> {
+async fn try_out(job: &Job, settings: &Settings) -> Result<Reached, Problem> {
     use crate::guest::Unreachable;
     use crate::reach::Trouble;
     let connecting = reach::connect(&job.client, &job.pool_key, &job.situation.candidates, settings);
@@ -109,5 +108,6 @@ async fn try_out(job: &Job, settings: &Settings) -> Result<Engine, Problem> {
         Trouble::Guest(Unreachable::LoginRefused { address, user }) => Problem::KeyInVain { address, user },
         trouble => job.ends_at(trouble),
     })?;
-    reach::in_time(reach::engine(&connection)).await.map_err(|trouble| job.ends_at(trouble))
+    let engine = reach::in_time(reach::engine(&connection)).await.map_err(|trouble| job.ends_at(trouble))?;
+    Ok(Reached { engine, connection })
 }

@@ -36,8 +36,6 @@ pub struct Walk {
     pub findings: Vec<Finding>,
     /// What kind of system the guest says it is.
     pub family: Family,
-    /// The engine, if it was reached.
-    pub engine: Option<Engine>,
 }
 
 impl Walk {
@@ -78,7 +76,7 @@ pub async fn walk(client: &Client, pool_key: &PoolKey, state: &State, vm: (&VmRe
         };
         Finding { step: *step, outcome }
     });
-    Walk { findings: findings.collect(), family: situation.family, engine }
+    Walk { findings: findings.collect(), family: situation.family }
 }
 
 async fn go(

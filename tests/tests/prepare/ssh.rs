@@ -121,7 +121,7 @@ fn an_administrators_own_key_is_enough_and_a_password_after_it_where_the_server_
     let own = own.to_str().unwrap();
     for (name, lines, password) in [("one", PAM, false), ("both", KEY_AND_PASSWORD, true)] {
         let guest = lab.fresh_light(name, lines);
-        guest.authorize_for("core", &public);
+        guest.set_authorized_keys("core", &public);
         let vm = lab.vm(&guest);
         lab.pretend_to_show(&vm);
         let mut arguments = vec!["-u", "core", "--yes", "--identity", own];

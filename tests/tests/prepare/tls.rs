@@ -21,6 +21,9 @@ impl Lab {
     fn drive(&self, vm: &Ref, disc: Option<&Ref>) -> Ref {
         let sr = self.xapi.add_sr("default", &[&self.xapi.host()]);
         self.xapi.set(&self.xapi.pool(), "default_SR", &sr).unwrap();
+        if let Some(disc) = disc {
+            self.xapi.set(disc, "SR", &sr).unwrap();
+        }
         let null = Ref::null();
         let fields = [
             ("VM", Value::from(vm)),
@@ -178,7 +181,7 @@ fn certificates_of_ones_own_are_checked_and_tried_before_they_are_kept() {
         lab.in_script(&vm, &own, "")
     };
     for (said, code, words) in [
-        (with(cert, other_key, ca), 7, "belong"),
+        (with(cert, other_key, ca), 7, "not that of"),
         (with(cert, key, "/nowhere"), 7, "/nowhere"),
         (with(cert, cert, ca), 7, "key"),
         // Right in themselves, and not those of the engine.
