@@ -82,7 +82,8 @@ impl<'a> Door<'a> {
                 host_key.kind_name(),
                 host_key.fingerprint()
             ));
-            let question = "Is that the VM's (in the VM: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub)?";
+            let kind = host_key.kind_name().to_ascii_lowercase();
+            let question = format!("Is that the VM's (in the VM: ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub)?");
             if !dialogue.confirm(question).await? {
                 return Err(Problem::Declined("the SSH server's key was not confirmed"));
             }
