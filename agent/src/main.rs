@@ -37,7 +37,8 @@ enum Command {
     /// Prepare a VM for container management, look why it does not work, or take it out again.
     ///
     /// Over SSH the pool's public key is put into an account of the VM, which is asked for its password once. What fails, is
-    /// declined or interrupted on the way is taken back. xscontainer-prepare-vm is the same command.
+    /// declined or interrupted on the way is taken back. xscontainer-prepare-vm is this command
+    /// with its log in /var/log/xscontainer.log.
     #[command(after_help = prepare_vm::AFTER_HELP)]
     PrepareVm(prepare_vm::Options),
 

@@ -30,7 +30,7 @@ pub(crate) struct Place {
     pub(crate) inventory: PathBuf,
 
     /// Append the log to this file [default: standard error]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", overrides_with = "log_file")]
     pub(crate) log_file: Option<PathBuf>,
 
     /// Log debug messages too
