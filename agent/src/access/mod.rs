@@ -35,6 +35,9 @@ pub enum AccessError {
     /// XAPI does not give them.
     #[error("XAPI does not give the keys for the VM: {0}")]
     Xapi(#[from] xapi::Error),
+    /// The pool has no key yet.
+    #[error("the pool has no key yet")]
+    NoPoolKey,
     /// The pool's key is named in the pool's `other_config`, and there is no such secret.
     #[error("the pool's key is lost: the pool's other-config names the secret {0}, which does not exist")]
     PoolKeyLost(SecretUuid),
@@ -61,6 +64,7 @@ impl AccessError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Xapi(_) => "See /var/log/xensource.log on this host.".to_owned(),
+            Self::NoPoolKey => "Prepare a VM, or register one: then it is made.".to_owned(),
             Self::PoolKeyLost(_) | Self::PoolKeyUnnamed(_) | Self::PoolKeyUnusable(..) => {
                 "If the secret cannot be brought back, remove the keys xscontainer-private-secret-uuid and \
                  xscontainer-public-secret-uuid from the pool's other-config; a new key is made then, which every VM must be \

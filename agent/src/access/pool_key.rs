@@ -88,6 +88,16 @@ impl PoolKey {
 }
 
 impl PoolKey {
+    /// Whether the pool has a key; makes none.
+    ///
+    /// # Errors
+    /// [`AccessError::NoPoolKey`], [`AccessError::Xapi`]
+    pub async fn is_there(&self) -> Result<(), AccessError> {
+        let pool: PoolRef = self.client.call("pool.get_all", &[]).await?;
+        let record = pool_record(&self.client, &pool).await?;
+        if record.other_config.contains_key(PRIVATE) { Ok(()) } else { Err(AccessError::NoPoolKey) }
+    }
+
     /// Notes that a guest did not accept the key: the pool's may be another one by now, in the same secret.
     pub async fn doubt(&self) {
         *self.held.lock().await = None;

@@ -4,13 +4,14 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use agent::access::{KEY_COMMENT, PoolKey};
-use agent::prepare::rotate::{Rotated, Rotation};
+use agent::prepare::rotate::{Rotated, Rotation, TakenBack};
 use agent::prepare::{Dialogue, Manner, Problem};
 use agent::xapi::Client;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
+use super::ascii;
 use super::place::{Place, event_loop};
 use super::prepare_vm::is_utf8;
 use super::signals;
@@ -112,10 +113,11 @@ async fn until_signal(rotation: &Rotation<'_>, options: &Rotate, dialogue: &Dial
         }),
         result = rotation.run(options.leave_behind) => result,
     };
-    if result.is_err() && !matches!(result, Err(Problem::Busy(_))) {
+    if result.is_err() {
         match rotation.take_back().await {
-            Ok(true) => dialogue.say("The new key is the pool's already. Call this again to finish."),
-            Ok(false) => dialogue.say("The pool's key is the one it was."),
+            Ok(TakenBack::New) => dialogue.say("The new key is the pool's, or about to be. Call this again to finish."),
+            Ok(TakenBack::Old) => dialogue.say("The pool's key is the one it was."),
+            Ok(TakenBack::Nothing) => {}
             Err(problem) => {
                 dialogue.say(format_args!("What was done could not be taken back: {problem}. Call this again."));
             }
@@ -147,7 +149,7 @@ fn report(result: Result<Rotated, Problem>, options: &Rotate, dialogue: &Dialogu
         }
     };
     if options.json {
-        let _ = writeln!(std::io::stdout(), "{value}");
+        let _ = writeln!(std::io::stdout(), "{}", ascii(&value));
     }
     code
 }

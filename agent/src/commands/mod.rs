@@ -6,3 +6,15 @@ mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;
 mod signals;
+
+/// JSON that is harmless on a terminal, whatever foreign text is in it: what is not ASCII is escaped.
+fn ascii(value: &serde_json::Value) -> String {
+    let is_shown = |c: char| c.is_ascii() && !c.is_ascii_control();
+    value.to_string().chars().fold(String::new(), |mut shown, c| {
+        match is_shown(c) {
+            true => shown.push(c),
+            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown += &format!("\\u{unit:04x}")),
+        }
+        shown
+    })
+}

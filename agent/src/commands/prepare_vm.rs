@@ -16,6 +16,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
+use super::ascii;
 use super::place::{Place, event_loop};
 use super::signals;
 
@@ -150,9 +151,9 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     let runtime = event_loop()?;
     let code = runtime.block_on(async {
         let mut undo = Undo::default();
+        let client = Client::new(&options.place.socket);
         let result = {
             let work = async {
-                let client = Client::new(&options.place.socket);
                 let job = Job::find(client.clone(), &options.place.inventory, &options.vm).await;
                 let result = match &job {
                     Ok(job) => prepare::carry_out(job, &order, &dialogue, &mut undo).await,
@@ -172,6 +173,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
         for left in undo.all().await {
             let _ = writeln!(std::io::stderr(), "xscontainer: could not be taken back: {left}");
         }
+        client.close().await;
         report(result, &options, &dialogue)
     });
     // A thread may still wait for an answer.
@@ -201,7 +203,7 @@ fn report(result: Result<Outcome, Problem>, options: &Options, dialogue: &Dialog
         }
     };
     if options.json {
-        let _ = writeln!(std::io::stdout(), "{value}");
+        let _ = writeln!(std::io::stdout(), "{}", ascii(&value));
     }
     code
 }

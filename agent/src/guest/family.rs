@@ -121,6 +121,7 @@ impl Family {
     }
 
     pub(super) fn let_use_engine(self, user: &str) -> String {
+        let user = in_commands(user);
         match self {
             Self::RedHat7 => format!(
                 "groupadd docker; usermod -aG docker {user}; systemctl restart docker (the socket belongs to root:root there \
@@ -146,6 +147,14 @@ impl Family {
             Self::Flatcar | Self::Windows | Self::Unknown => "install ncat (package ncat or nmap-ncat)",
         }
     }
+}
+
+/// The name of an account as it stands in commands that people copy: a word in its place if a shell would make something of
+/// it.
+#[must_use]
+pub fn in_commands(user: &str) -> &str {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
+    if user.chars().all(harmless) { user } else { "ACCOUNT" }
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! that everything is as it was.
 //!
 //! Commands are fixed texts for the guest's shell; the key comes on their standard input. What the guest answers is not
-//! believed any further than that it is shown: whether the key works is seen by a login. Single quotes in none of the
+//! believed any further than that it is shown: whether the key works is seen by a login. Whether the key came whole is seen by
+//! its end, as something in the account may have read what was meant for the script. Single quotes in none of the
 //! scripts, so that every login shell passes them on to sh as they are.
 
 use std::fmt;
@@ -11,8 +12,9 @@ use super::Problem;
 use crate::guest::ssh::{Said, UserName, Visit};
 
 /// Prints what is missing of folder, file, and line break at the file's end, and whether the key is there.
-const LOOK: &str = "exec /bin/sh -c 'cd || exit 1; IFS= read -r line; key=${line#* }; key=${key%% *}; \
-    file=.ssh/authorized_keys; \
+const LOOK: &str = "exec /bin/sh -c 'cd || exit 1; IFS= read -r line; \
+    case \"$line\" in \"ssh-rsa \"?*\" xscontainer\") ;; *) echo failed the key did not arrive; exit;; esac; \
+    key=${line#* }; key=${key%% *}; file=.ssh/authorized_keys; \
     [ -d .ssh ] || echo no-folder; \
     [ -e $file ] || echo no-file; \
     [ -s $file ] && [ -n \"$(tail -c 1 $file)\" ] && echo no-newline; \
@@ -21,6 +23,7 @@ const LOOK: &str = "exec /bin/sh -c 'cd || exit 1; IFS= read -r line; key=${line
 
 /// Appends the key, and takes back what it did if that fails, on a full disk for example.
 const ADD: &str = "exec /bin/sh -c 'cd || exit 1; umask 077; PATH=$PATH:/usr/sbin:/sbin; IFS= read -r line; \
+    case \"$line\" in \"ssh-rsa \"?*\" xscontainer\") ;; *) echo failed the key did not arrive; exit;; esac; \
     file=.ssh/authorized_keys; made=; \
     if [ ! -d .ssh ]; then why=$(mkdir .ssh 2>&1) || { echo \"failed $why\"; exit; }; made=yes; fi; \
     had=; size=0; if [ -e $file ]; then had=yes; size=$(wc -c < $file); fi; \
@@ -34,14 +37,16 @@ const ADD: &str = "exec /bin/sh -c 'cd || exit 1; umask 077; PATH=$PATH:/usr/sbi
 
 /// Takes every line with the key out, then what was missing before. The file stays the one it was.
 const REMOVE: &str = "exec /bin/sh -c 'cd || exit 1; umask 077; IFS= read -r line; IFS= read -r before; \
+    case \"$line\" in \"ssh-rsa \"?*\" xscontainer\") ;; *) echo failed the key did not arrive; exit;; esac; \
     key=${line#* }; key=${key%% *}; file=.ssh/authorized_keys; copy=$file.xscontainer; \
     [ -e $file ] || { echo end; exit; }; \
+    last=; [ \"$(tail -n 1 $file)\" = \"$line\" ] && last=yes; \
     if grep -q -F -e \"$key\" $file; then \
         why=$(grep -v -F -e \"$key\" $file 2>&1 > $copy); \
         if [ $? -gt 1 ]; then rm -f $copy; echo \"failed $why\"; exit; fi; \
-        why=$(cat $copy 2>&1 > $file) || { rm -f $copy; echo \"failed $why\"; exit; }; \
+        why=$(cat $copy 2>&1 > $file) || { echo \"failed $why; the other keys are in $copy\"; exit; }; \
         rm -f $copy; \
-        case $before in *no-newline*) size=$(wc -c < $file); \
+        case $last$before in yes*no-newline*) size=$(wc -c < $file); \
             [ $size -eq 0 ] || dd if=/dev/null of=$file bs=1 seek=$((size - 1)) 2>/dev/null;; esac; \
     fi; \
     case $before in *no-file*) [ -s $file ] || rm -f $file;; esac; \
@@ -241,6 +246,29 @@ mod tests {
         let text = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("{text}other\n")).unwrap();
         run("sh", REMOVE, home.path(), &format!("{KEY}\n\n"));
+        assert_eq!(fs::read_to_string(&file).unwrap(), "first\nother\n");
+    }
+
+    #[test]
+    fn a_key_that_does_not_arrive_whole_changes_nothing() {
+        let home = home(Some(Some("first\nsecond\n")));
+        let before = listing(home.path());
+        for input in ["", "\n", "ssh-rsa AAAA", "ssh-rsa AAAA\n\n", &KEY[..30], "no-folder\n"] {
+            for script in [LOOK, ADD, REMOVE] {
+                assert_eq!(run("sh", script, home.path(), input), "failed the key did not arrive\n", "{input:?}");
+            }
+        }
+        assert_eq!(listing(home.path()), before);
+    }
+
+    #[test]
+    fn what_others_added_after_the_key_keeps_its_line_break() {
+        let home = home(Some(Some("first")));
+        let file = home.path().join(".ssh/authorized_keys");
+        run("sh", ADD, home.path(), &format!("{KEY}\n"));
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{text}other\n")).unwrap();
+        run("sh", REMOVE, home.path(), &format!("{KEY}\nno-newline\n"));
         assert_eq!(fs::read_to_string(&file).unwrap(), "first\nother\n");
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::tls;
 use crate::access::AccessError;
 use crate::certificates;
+use crate::guest::family::in_commands;
 use crate::guest::ssh::keys::KeyError;
 use crate::guest::{Family, Unreachable};
 use crate::quote::quoted;
@@ -26,6 +27,10 @@ pub enum Problem {
     NotRunning(PowerState),
     /// Somebody else is at it.
     Busy(String),
+    /// Somebody else is changing the pool's key.
+    PoolBusy(String),
+    /// The VM is prepared for another account.
+    OtherAccount(String),
     /// A question was answered with no.
     Declined(&'static str),
     /// A question has no answer: standard input has ended.
@@ -133,6 +138,7 @@ impl Problem {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NoVm(_) | Self::SeveralVms(..) | Self::NotAGuest(_) | Self::NotRunning(_) | Self::Busy(_) => 3,
+            Self::PoolBusy(_) | Self::OtherAccount(_) => 3,
             Self::NoShell { .. } | Self::KeyFile { .. } | Self::KeyInVain { .. } | Self::Path { .. } => 4,
             Self::KeyStays(..) => 4,
             Self::Declined(_) | Self::NobodyAnswers | Self::AnswerIsNotText | Self::BadAccount(_) => 5,
@@ -160,6 +166,12 @@ impl Problem {
             Self::Busy(_) => "Wait until that is done. If nobody is at it any more: xe vm-param-remove uuid=VM \
                               param-name=other-config param-key=xscontainer-preparing"
                 .to_owned(),
+            Self::PoolBusy(_) => {
+                "Wait until that is done. If nobody is at it any more: xe pool-param-remove uuid=POOL \
+                                  param-name=other-config param-key=xscontainer-preparing"
+                    .to_owned()
+            }
+            Self::OtherAccount(_) => "Take it out first (--remove), so that no key stays in that account.".to_owned(),
             Self::NobodyAnswers => {
                 "Run it in a terminal; in a script use --yes, and --password-stdin or --identity.".to_owned()
             }
@@ -177,6 +189,7 @@ impl Problem {
             }
             Self::OwnKey(..) | Self::File(..) => "Name another file.".to_owned(),
             Self::NoShell { user, .. } => {
+                let user = in_commands(user);
                 format!(
                     "Give the account a shell in the VM (usermod -s /bin/sh {user}), or prepare the VM for another account."
                 )
@@ -233,6 +246,8 @@ impl fmt::Display for Problem {
             Self::NotAGuest(what) => write!(f, "it is {what}, not a VM"),
             Self::NotRunning(state) => write!(f, "the VM is {}", state.in_words()),
             Self::Busy(by) => write!(f, "somebody else is preparing the VM ({by})"),
+            Self::PoolBusy(by) => write!(f, "somebody else is changing the pool's key ({by})"),
+            Self::OtherAccount(user) => write!(f, "the VM is prepared for its account {}", quoted(user)),
             Self::Declined(what) => write!(f, "not done: {what}"),
             Self::NobodyAnswers => f.write_str("there is nobody to answer: standard input has ended"),
             Self::AnswerIsNotText => f.write_str("the answer is not UTF-8"),

@@ -1,18 +1,23 @@
 //! The opposite of preparing: the pool's key goes out of the guest, and XAPI forgets everything about the way in.
 
+use std::collections::BTreeSet;
+
 use super::dialogue::Dialogue;
 use super::guest_key::{self, Before, Failure};
 use super::job::Job;
 use super::problem::{Doing, Problem};
+use super::tls;
 use super::undo::Undo;
 use crate::access::{
     self, GUEST_BEFORE, HOST_KEY, MODE_KEY, MONITOR_KEY, Mode, NOT_REGISTERED, PREPARED_KEY, TLS_AUTHORITY,
     TLS_CERTIFICATE, TLS_KEY, TLS_VERIFY, USER_KEY,
 };
+use crate::guest::Unreachable;
 use crate::guest::ssh::{Progress, Visit};
 use crate::reach::Trouble;
 use crate::view;
-use crate::xapi::{State, events, secrets};
+use crate::xapi::secrets::{self, SecretUuid};
+use crate::xapi::{State, events};
 
 /// Everything of ours in a VM's `other_config`, the registration first: from then on the monitor leaves it alone.
 const ENTRIES: [&str; 13] = [
@@ -43,8 +48,12 @@ pub struct Removed {
 /// # Errors
 /// [`Problem`]; what was not removed yet is removed by the next call.
 pub async fn remove(job: &Job, force: bool, dialogue: &Dialogue, undo: &mut Undo) -> Result<Removed, Problem> {
-    let settings = job.situation.settings.as_ref().ok();
-    let over_ssh = settings.is_some_and(|settings| settings.mode == Mode::Ssh) && was_prepared(job);
+    let settings = match force {
+        true => job.situation.settings.as_ref().ok(),
+        false => Some(job.settings()?),
+    };
+    let over_tls = settings.is_some_and(|settings| settings.mode == Mode::Tls);
+    let over_ssh = settings.is_some() && has_key(job, over_tls);
     let question = "Remove the VM from container management?";
     dialogue.say(format_args!("The VM {} is forgotten by container management.", job.name()));
     if !dialogue.confirm(question).await? {
@@ -63,7 +72,8 @@ pub async fn remove(job: &Job, force: bool, dialogue: &Dialogue, undo: &mut Undo
                 true
             }
             Ok(false) => {
-                dialogue.say("The VM does not accept this pool's key: there is nothing to take out.");
+                dialogue
+                    .say("The VM was prepared with another key than this pool's: there is none of ours to take out.");
                 false
             }
             Err(Problem::Path { trouble, family, .. }) => {
@@ -77,7 +87,7 @@ pub async fn remove(job: &Job, force: bool, dialogue: &Dialogue, undo: &mut Undo
             Err(problem) => return Err(problem),
         },
     };
-    if settings.is_some_and(|settings| settings.mode == Mode::Tls) {
+    if over_tls {
         dialogue.say("The engine's settings and certificates stay in the VM; only the host's are forgotten.");
     }
     undo.settle();
@@ -86,12 +96,14 @@ pub async fn remove(job: &Job, force: bool, dialogue: &Dialogue, undo: &mut Undo
     Ok(Removed { from_guest })
 }
 
-fn was_prepared(job: &Job) -> bool {
+/// Whether the pool's key is in the guest, as far as XAPI knows. One that is reached over TLS may have been prepared for SSH
+/// before.
+fn has_key(job: &Job, over_tls: bool) -> bool {
     let has = |key| job.record.other_config.contains_key(key);
-    has(USER_KEY) || has(HOST_KEY) || has(PREPARED_KEY)
+    has(PREPARED_KEY) || (!over_tls && (has(USER_KEY) || has(HOST_KEY)))
 }
 
-/// Logs in with the pool's key and takes it out; false if it is not accepted.
+/// Logs in with the pool's key and takes it out; false if another key is in the guest.
 async fn from_guest(job: &Job) -> Result<bool, Problem> {
     let settings = job.settings()?;
     let candidates = job.candidates().map_err(|problem| match problem {
@@ -103,7 +115,12 @@ async fn from_guest(job: &Job) -> Result<bool, Problem> {
     let of_guest = |cause| Problem::of_guest(cause, job);
     let mut visit = Visit::open(&candidates.usable, settings.host_key.as_ref()).await.map_err(of_guest)?;
     if visit.log_in(user, &key).await.map_err(of_guest)? != Progress::In {
-        return Ok(false);
+        if settings.prepared_key.as_ref().is_some_and(|prepared| *prepared != key.fingerprint()) {
+            return Ok(false);
+        }
+        // It may be there all the same: servers refuse for many reasons.
+        let (address, user) = (visit.address(), user.to_string());
+        return Err(job.ends_at(Trouble::Guest(Unreachable::LoginRefused { address, user })));
     }
     let before = job.record.other_config.get(GUEST_BEFORE).map(|words| Before::parse(words)).unwrap_or_default();
     match guest_key::remove(&visit, user, &key.public_line(access::KEY_COMMENT), before).await {
@@ -116,12 +133,19 @@ async fn from_guest(job: &Job) -> Result<bool, Problem> {
 /// Lets XAPI forget it, and the secrets that no other VM uses.
 async fn forget(job: &Job) -> Result<(), Problem> {
     let ours = access::tls_secrets(&job.now().await?.other_config);
+    // The secrets first: what names them leads the next call to them.
+    if !ours.is_empty() {
+        destroy(job, &ours).await?;
+    }
     for key in ENTRIES {
         job.set(key, None).await?;
     }
-    if ours.is_empty() {
-        return Ok(());
-    }
+    let (client, vm, uuid) = (&job.client, &job.vm, &job.record.uuid);
+    tls::cd::sweep(client, vm, uuid).await.map_err(Problem::Tls)?;
+    tls::store::sweep(client, uuid).await.map_err(Problem::Tls)
+}
+
+async fn destroy(job: &Job, ours: &BTreeSet<SecretUuid>) -> Result<(), Problem> {
     let state: State = events::state(&job.client).await.doing("see which secrets other VMs use")?;
     let others = state.vms.iter().filter(|(reference, _)| **reference != job.vm);
     let used: Vec<_> = others.flat_map(|(_, vm)| access::tls_secrets(&vm.other_config)).collect();

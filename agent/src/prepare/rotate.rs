@@ -46,12 +46,22 @@ pub struct Rotated {
     pub config_drives: Vec<String>,
 }
 
+/// What became of a change that did not come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBack {
+    /// There was none of ours.
+    Nothing,
+    /// The pool's key is the one that it was.
+    Old,
+    /// The new key is the pool's, or may become it any moment; the next call finishes the change.
+    New,
+}
+
 /// A change of the pool's key.
 pub struct Rotation<'a> {
     client: &'a Client,
     pool: PoolRef,
     here: HostRef,
-    state: State,
     dialogue: &'a Dialogue,
     turn: Turn,
 }
@@ -79,22 +89,23 @@ impl<'a> Rotation<'a> {
             .map_err(|error| Problem::File(inventory.to_owned(), std::io::Error::other(error.to_string())))?;
         let here = hosts::by_uuid(client, &here).await.doing("find this host in XAPI")?;
         let pool: PoolRef = client.call("pool.get_all", &[]).await.doing("find the pool")?;
-        let state = events::state(client).await.doing("read the pool's VMs")?;
         let turn = Turn::at_pool(client, &pool, &here);
-        Ok(Self { client, pool, here, state, dialogue, turn })
+        Ok(Self { client, pool, here, dialogue, turn })
     }
 
     /// Changes the key. VMs that cannot be reached are left behind only if that is confirmed, or with `leave_behind`.
     ///
     /// # Errors
-    /// [`Problem`]; if the new key is not the pool's yet, [`Rotation::take_back`] undoes what was done.
+    /// [`Problem`]; [`Rotation::take_back`] then sees to what was done.
     pub async fn run(&self, leave_behind: bool) -> Result<Rotated, Problem> {
         self.turn.take().await?;
         let old = access::PoolKey::new(self.client.clone()).get().await?;
         let names = access::pool_secrets(self.client, &self.pool).await?;
         let (new, pem, secret) = self.next_key().await?;
         let mut done = Rotated { fingerprint: new.fingerprint(), ..Rotated::default() };
-        let guests = self.guests();
+        // Not before the turn is taken: whoever began to prepare a VM until then is in it.
+        let state = self.state().await?;
+        let guests = self.guests(&state);
         let retiring = match new.fingerprint() == old.fingerprint() {
             // An earlier change came as far as that.
             true => self.pool_record().await?.other_config.get(RETIRING).cloned(),
@@ -103,8 +114,12 @@ impl<'a> Rotation<'a> {
                 self.spread(&guests, &old, &new, &mut done).await;
                 self.confirm(&done, leave_behind).await?;
                 let line = old.public_line(access::KEY_COMMENT);
+                let named = self.pool_record().await?.other_config.get(NEXT).cloned();
+                if !self.turn.is_ours().await? || named.as_deref() != Some(secret.as_str()) {
+                    return Err(Problem::PoolBusy("somebody took over".to_owned()));
+                }
+                // From here on nothing is taken back, whatever becomes of the next calls: both keys are in the guests.
                 self.set(RETIRING, Some(&line)).await?;
-                // From here on the new key is the pool's.
                 secrets::replace(self.client, &names.private, &pem).await.doing("change the pool's key")?;
                 Some(line)
             }
@@ -114,38 +129,40 @@ impl<'a> Rotation<'a> {
         if let Some(retiring) = retiring {
             self.retire(&guests, &new, &retiring, &mut done).await;
         }
+        done.config_drives = self.config_drives(&state).await?;
         self.set(RETIRING, None).await?;
-        self.set(NEXT, None).await?;
         secrets::destroy(self.client, &secret).await.doing("destroy the secret that is not needed any more")?;
-        done.config_drives = self.config_drives().await?;
+        self.set(NEXT, None).await?;
         self.turn.give_back().await?;
         Ok(done)
     }
 
-    /// Takes back what an unfinished change did, if its key is not the pool's yet; whether it is.
+    /// Takes back what a change of ours did that did not come to its end, if its key cannot become the pool's any more.
     ///
     /// # Errors
     /// [`Problem`]
-    pub async fn take_back(&self) -> Result<bool, Problem> {
-        let is_new = self.take_key_back().await;
+    pub async fn take_back(&self) -> Result<TakenBack, Problem> {
+        if !self.turn.is_ours().await? {
+            return Ok(TakenBack::Nothing);
+        }
+        let taken_back = self.take_key_back().await;
         self.turn.give_back().await?;
-        is_new
+        taken_back
     }
 
-    async fn take_key_back(&self) -> Result<bool, Problem> {
+    async fn take_key_back(&self) -> Result<TakenBack, Problem> {
         let record = self.pool_record().await?;
-        let Some(secret) = record.other_config.get(NEXT).and_then(|uuid| SecretUuid::parse(uuid)) else {
-            return Ok(false);
-        };
+        if record.other_config.contains_key(RETIRING) {
+            return Ok(TakenBack::New);
+        }
+        let Some((new, _, secret)) = self.noted_key(&record).await? else { return Ok(TakenBack::Nothing) };
         let old = access::PoolKey::new(self.client.clone()).get().await?;
-        let pem = secrets::read(self.client, &secret).await.doing("read the new key")?;
-        let new =
-            PrivateKey::parse(&pem).map_err(|error| access::AccessError::PoolKeyUnusable(secret.clone(), error))?;
         if new.fingerprint() == old.fingerprint() {
-            return Ok(true);
+            return Ok(TakenBack::New);
         }
         let line = new.public_line(access::KEY_COMMENT);
-        for guest in self.guests() {
+        let state = self.state().await?;
+        for guest in self.guests(&state) {
             if let Ok(visit) = self.visit(&guest, &old).await {
                 let user = &guest.situation.settings.as_ref().expect("only such are visited").user;
                 if let Err(failure) = guest_key::remove(&visit, user, &line, Before::default()).await {
@@ -153,10 +170,13 @@ impl<'a> Rotation<'a> {
                 }
             }
         }
-        self.set(RETIRING, None).await?;
-        self.set(NEXT, None).await?;
         secrets::destroy(self.client, &secret).await.doing("destroy the new key")?;
-        Ok(false)
+        self.set(NEXT, None).await?;
+        Ok(TakenBack::Old)
+    }
+
+    async fn state(&self) -> Result<State, Problem> {
+        events::state(self.client).await.doing("read the pool's VMs")
     }
 
     async fn pool_record(&self) -> Result<Pool, Problem> {
@@ -167,15 +187,24 @@ impl<'a> Rotation<'a> {
         other_config::replace_of_pool(self.client, &self.pool, key, text).await.doing("change the pool's other-config")
     }
 
+    /// The key that an earlier call meant to make the pool's, if it is still there.
+    async fn noted_key(&self, pool: &Pool) -> Result<Option<(PrivateKey, Zeroizing<String>, SecretUuid)>, Problem> {
+        let Some(uuid) = pool.other_config.get(NEXT).and_then(|uuid| SecretUuid::parse(uuid)) else { return Ok(None) };
+        let pem = match secrets::read(self.client, &uuid).await {
+            Err(error) if error.is_uuid_invalid() => return Ok(None),
+            pem => pem.doing("read the new key of an earlier call")?,
+        };
+        let key = PrivateKey::parse(&pem).map_err(|error| access::AccessError::PoolKeyUnusable(uuid.clone(), error))?;
+        Ok(Some((key, pem, uuid)))
+    }
+
     /// The key that is to become the pool's: one of an earlier call, or a new one.
     async fn next_key(&self) -> Result<(PrivateKey, Zeroizing<String>, SecretUuid), Problem> {
         let doing = "keep the new key";
-        if let Some(uuid) = self.pool_record().await?.other_config.get(NEXT).and_then(|uuid| SecretUuid::parse(uuid)) {
-            let pem = secrets::read(self.client, &uuid).await.doing("read the new key of an earlier call")?;
-            let key =
-                PrivateKey::parse(&pem).map_err(|error| access::AccessError::PoolKeyUnusable(uuid.clone(), error))?;
-            return Ok((key, pem, uuid));
+        if let Some(noted) = self.noted_key(&self.pool_record().await?).await? {
+            return Ok(noted);
         }
+        self.set(NEXT, None).await?;
         self.dialogue.say("Making a new key.");
         let (key, pem) = keys::generate().await;
         let secret = secrets::create(self.client, &pem).await.doing(doing)?;
@@ -183,29 +212,32 @@ impl<'a> Rotation<'a> {
             true => Ok((key, pem, secret)),
             false => {
                 secrets::destroy(self.client, &secret).await.doing(doing)?;
-                Err(Problem::Busy("somebody else is changing the pool's key".to_owned()))
+                Err(Problem::PoolBusy("somebody was faster".to_owned()))
             }
         }
     }
 
     /// The VMs that have the pool's key, as far as XAPI knows.
-    fn guests(&self) -> Vec<Guest<'_>> {
-        let claims = reach::claims(&self.state);
-        let mut guests: Vec<Guest<'_>> = Vec::new();
-        for (vm, record) in &self.state.vms {
+    fn guests<'s>(&self, state: &'s State) -> Vec<Guest<'s>> {
+        let claims = reach::claims(state);
+        let mut guests: Vec<Guest<'s>> = Vec::new();
+        for (vm, record) in &state.vms {
             let has = |key| record.other_config.contains_key(key);
             if record.is_a_snapshot || record.is_a_template || record.is_control_domain {
                 continue;
             }
             let registered = record.other_config.get(MONITOR_KEY).is_some_and(|text| text.eq_ignore_ascii_case("true"));
-            if !registered && !has(USER_KEY) && !has(HOST_KEY) && !has(PREPARED_KEY) {
+            let busy = turn::is_held(&record.other_config, &self.here);
+            if !registered && !busy && !has(USER_KEY) && !has(HOST_KEY) && !has(PREPARED_KEY) {
                 continue;
             }
-            let mut situation = Situation::of(record, &self.state, &claims, guest::route);
+            let mut situation = Situation::of(record, state, &claims, guest::route);
             if record.resident_on.as_ref() != Some(&self.here) {
                 situation.candidates = situation.candidates.from_afar();
             }
-            if !situation.settings.as_ref().is_ok_and(|settings| settings.mode == Mode::Tls) {
+            // One that was prepared for SSH first still has the key.
+            let over_tls = situation.settings.as_ref().is_ok_and(|settings| settings.mode == Mode::Tls);
+            if !over_tls || has(PREPARED_KEY) || busy {
                 guests.push(Guest { vm, record, situation });
             }
         }
@@ -283,32 +315,38 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// Takes the old key out of every guest that the new one opens.
+    /// Takes the old key out of every guest that the new one opens; others do not have it, whatever was thought.
     async fn retire(&self, guests: &[Guest<'_>], new: &PrivateKey, old_line: &str, done: &mut Rotated) {
-        for guest in
-            guests.iter().filter(|guest| !done.missed.iter().any(|(uuid, _)| *uuid == guest.record.uuid.as_str()))
-        {
-            let result = match self.visit(guest, new).await {
-                Ok(visit) => {
-                    let user = &guest.situation.settings.as_ref().expect("only such are visited").user;
-                    let removed = guest_key::remove(&visit, user, old_line, Before::default()).await;
-                    removed.map_err(|failure| words(&failure))
+        for guest in guests {
+            let uuid = guest.record.uuid.to_string();
+            if done.missed.iter().any(|(missed, _)| *missed == uuid) {
+                continue;
+            }
+            let visit = match self.visit(guest, new).await {
+                Ok(visit) => visit,
+                Err(trouble) => {
+                    let why = explained(&trouble, guest.situation.family);
+                    self.dialogue.say(format_args!("{} does not have the new key: {why}", guest.name()));
+                    done.reached.retain(|reached| *reached != uuid);
+                    done.missed.push((uuid, why));
+                    continue;
                 }
-                Err(trouble) => Err(explained(&trouble, guest.situation.family)),
             };
+            let user = &guest.situation.settings.as_ref().expect("only such are visited").user;
+            if let Err(failure) = guest_key::remove(&visit, user, old_line, Before::default()).await {
+                let why = words(&failure);
+                self.dialogue.say(format_args!("The old key stays in {}: {why}", guest.name()));
+                done.stays.push((uuid, why));
+            }
             let noted = other_config::replace(self.client, guest.vm, PREPARED_KEY, Some(&new.fingerprint())).await;
             if let Err(error) = noted {
                 tracing::warn!(vm = %guest.record.uuid, %error, "cannot note which key the VM has");
-            }
-            if let Err(why) = result {
-                self.dialogue.say(format_args!("The old key stays in {}: {why}", guest.name()));
-                done.stays.push((guest.record.uuid.to_string(), why));
             }
         }
     }
 
     /// The VMs with a config drive.
-    async fn config_drives(&self) -> Result<Vec<String>, Problem> {
+    async fn config_drives(&self, state: &State) -> Result<Vec<String>, Problem> {
         let doing = "look for config drives";
         let disks: records::All<records::Vdi> = self.client.call("VDI.get_all_records", &[]).await.doing(doing)?;
         let mut uuids = Vec::new();
@@ -319,8 +357,8 @@ impl<'a> Rotation<'a> {
                 continue;
             }
             for vbd in &disk.vbds {
-                let vbd: records::Vbd = records::read(self.client, vbd).await.doing(doing)?;
-                let vm = vbd.vm.as_ref().and_then(|vm| self.state.vms.get(vm));
+                let vbd: Option<records::Vbd> = records::read_if_there(self.client, vbd).await.doing(doing)?;
+                let vm = vbd.and_then(|vbd| state.vms.get(vbd.vm.as_ref()?));
                 uuids.extend(vm.map(|vm| vm.uuid.to_string()));
             }
         }

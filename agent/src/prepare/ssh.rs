@@ -29,6 +29,11 @@ pub async fn prepare(
 ) -> Result<Prepared, Problem> {
     job.candidates()?;
     let user = account(job, user, dialogue).await?;
+    let key = job.pool_key.get().await?;
+    let before = job.settings()?;
+    if before.user != user && before.prepared_key.as_ref() == Some(&key.fingerprint()) {
+        return Err(Problem::OtherAccount(before.user.to_string()));
+    }
     dialogue.say(format_args!(
         "The VM {} is prepared for container management: the pool's public key goes into\n~/.ssh/authorized_keys of its \
          account {user}. Every host of the pool can log in there then, and whoever may use\nthe engine's socket is root in the \
@@ -39,7 +44,6 @@ pub async fn prepare(
         return Err(Problem::Declined("the pool's key was not to be put into the VM"));
     }
 
-    let key = job.pool_key.get().await?;
     let line = key.public_line(access::KEY_COMMENT);
     let logged_in = login::log_in(job, &user, &key, means, dialogue).await?;
     let host_key = logged_in.visit.host_key().clone();

@@ -6,6 +6,8 @@ use std::fs;
 use std::process;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::sleep;
+
 use super::problem::{Doing, Problem};
 use crate::quote::quoted;
 use crate::xapi::{Client, HostRef, Pool, PoolRef, Vm, VmRef, other_config, records};
@@ -15,8 +17,11 @@ const DOING: &str = "see whether somebody else is at it";
 /// Who is at it.
 pub const KEY: &str = "xscontainer-preparing";
 
-/// After so long nobody is at it any more, whatever the entry says.
-const LASTS: Duration = Duration::from_secs(3600);
+/// After so long nobody on another host is at it any more, whatever the entry says.
+const LASTS: Duration = Duration::from_secs(24 * 3600);
+
+/// How long another one who takes over the same turn may need to be seen.
+const TAKEOVER: Duration = Duration::from_millis(500);
 
 /// A turn at a VM, or at the pool's key, which concerns all of them.
 #[derive(Clone, Debug)]
@@ -56,25 +61,44 @@ impl Turn {
     /// # Errors
     /// [`Problem::Busy`], [`Problem::Xapi`]
     pub async fn take(&self) -> Result<(), Problem> {
+        self.take_place().await?;
+        // After that: whoever takes the pool's now sees that somebody has this one.
         if let Place::Vm(_) = self.place {
             let pool: PoolRef = self.client.call("pool.get_all", &[]).await.doing(DOING)?;
             let holder = Self { place: Place::Pool(pool), ..self.clone() }.holder().await?;
             if let Some(holder) = holder.filter(|holder| !is_abandoned(holder, &self.host, now())) {
-                return Err(Problem::Busy(format!("the pool's key is being changed: {}", quoted(&holder))));
+                self.give_back().await?;
+                return Err(Problem::PoolBusy(quoted(&holder).to_string()));
             }
         }
+        Ok(())
+    }
+
+    async fn take_place(&self) -> Result<(), Problem> {
+        let mut took_over = false;
         for _ in 0..2 {
             let added = match &self.place {
                 Place::Vm(vm) => other_config::add_to_vm(&self.client, vm, KEY, &self.mark).await,
                 Place::Pool(pool) => other_config::add_to_pool(&self.client, pool, KEY, &self.mark).await,
             };
             if added.doing(DOING)? {
+                if took_over {
+                    sleep(TAKEOVER).await;
+                    if !self.is_ours().await? {
+                        break;
+                    }
+                }
                 return Ok(());
             }
             let Some(holder) = self.holder().await? else { continue };
             if !is_abandoned(&holder, &self.host, now()) {
-                return Err(Problem::Busy(quoted(&holder).to_string()));
+                let holder = quoted(&holder).to_string();
+                return Err(match self.place {
+                    Place::Vm(_) => Problem::Busy(holder),
+                    Place::Pool(_) => Problem::PoolBusy(holder),
+                });
             }
+            took_over = true;
             tracing::info!(holder = %quoted(&holder), "an earlier call was not ended");
             self.clear().await?;
         }
@@ -86,10 +110,18 @@ impl Turn {
     /// # Errors
     /// [`Problem::Xapi`]
     pub async fn give_back(&self) -> Result<(), Problem> {
-        match self.holder().await? == Some(self.mark.clone()) {
+        match self.is_ours().await? {
             true => self.clear().await,
             false => Ok(()),
         }
+    }
+
+    /// Whether it is taken, by us.
+    ///
+    /// # Errors
+    /// [`Problem::Xapi`]
+    pub async fn is_ours(&self) -> Result<bool, Problem> {
+        Ok(self.holder().await?.as_ref() == Some(&self.mark))
     }
 
     async fn holder(&self) -> Result<Option<String>, Problem> {
@@ -134,12 +166,12 @@ fn started(process: u32) -> Option<u64> {
 fn is_abandoned(mark: &str, host: &str, now: u64) -> bool {
     let field = |name: &str| mark.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let number = |name: &str| field(name).and_then(|text| text.parse::<u64>().ok());
-    let since = number("at").unwrap_or(0);
-    if now.abs_diff(since) > LASTS.as_secs() {
-        return true;
+    if field("host") == Some(host) {
+        // Of this host it can be seen.
+        let process = number("process").and_then(|id| u32::try_from(id).ok());
+        return process.is_none_or(|id| started(id) != number("started"));
     }
-    let process = number("process").and_then(|id| u32::try_from(id).ok());
-    field("host") == Some(host) && process.is_none_or(|id| started(id) != number("started"))
+    now.abs_diff(number("at").unwrap_or(0)) > LASTS.as_secs()
 }
 
 #[cfg(test)]
@@ -147,10 +179,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turn_is_abandoned_when_its_process_has_ended_or_after_an_hour() {
+    fn a_turn_is_abandoned_when_its_process_has_ended_or_elsewhere_after_a_day() {
         let mine = mark("here");
         assert!(!is_abandoned(&mine, "here", now()));
-        assert!(is_abandoned(&mine, "here", now() + 3700));
+        assert!(!is_abandoned(&mine, "here", now() + 100_000));
+        assert!(is_abandoned(&mine, "there", now() + 100_000));
         let ended = mine.replace("started=", "started=9");
         assert!(is_abandoned(&ended, "here", now()));
         // What runs on other hosts cannot be seen from here.

@@ -16,6 +16,9 @@ use crate::xapi::{Client, VmRef, VmUuid, other_config};
 /// How long taking one thing back may take.
 const LIMIT: Duration = Duration::from_secs(40);
 
+/// The same of a disc: one call about storage may take minutes.
+const DISC_LIMIT: Duration = Duration::from_secs(400);
+
 /// What was done so far.
 #[derive(Default)]
 pub struct Undo(Vec<Done>);
@@ -84,7 +87,8 @@ impl Undo {
     pub async fn all(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         while let Some(mut done) = self.0.pop() {
-            let undone = timeout(LIMIT, done.undo()).await;
+            let limit = if matches!(done, Done::Disc { .. }) { DISC_LIMIT } else { LIMIT };
+            let undone = timeout(limit, done.undo()).await;
             if let Err(why) = undone.unwrap_or_else(|_| Err("it takes too long".to_owned())) {
                 let what = done.what();
                 tracing::warn!(what, why, "could not be taken back");

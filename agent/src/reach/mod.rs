@@ -53,6 +53,11 @@ pub async fn connect(
                 None => Err(Unreachable::LoginRefused { address, user }.into()),
             }
         }
+        (Err(lost @ Unreachable::Lost { .. }), Credentials::Ssh(_)) => {
+            // What some servers do instead of refusing.
+            pool_key.doubt().await;
+            Err(lost.into())
+        }
         (connected, _) => Ok(connected?),
     }
 }

@@ -90,6 +90,9 @@ async fn go(
         return Err(Trouble::NotRunning(vm.power_state));
     }
     let settings = situation.settings.clone().map_err(Trouble::Setting)?;
+    if settings.mode == Mode::Ssh {
+        pool_key.is_there().await?;
+    }
     let connecting = super::connect(client, pool_key, &situation.candidates, &settings);
     let connection = super::in_time(connecting).await?;
     seen.connection(&settings, &connection);
