@@ -190,7 +190,7 @@ fn a_vm_that_cannot_be_reached_is_explained() {
     let plugin = Plugin::install(&lab.xapi, None);
     guest.deauthorize();
     let words = exception(act(&lab, &plugin, &vm, "start", "one"), "start", "AuthenticationException");
-    assert!(words.contains("does not let user") && words.contains("authorized_keys"), "{words}");
+    assert!(words.contains("does not let user") && words.contains("xscontainer-prepare-vm"), "{words}");
     let mute = lab.add_vm("mute", &[], &[]);
     let words = exception(look(&lab, &plugin, &mute, "get_top", "one"), "get_top", "XSContainerException");
     assert!(words.contains("report no address"), "{words}");

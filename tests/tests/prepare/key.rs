@@ -83,6 +83,43 @@ fn vms_that_cannot_be_reached_are_left_behind_only_if_that_is_said() {
 }
 
 #[test]
+fn a_vm_that_is_being_prepared_meanwhile_is_not_forgotten() {
+    let lab = Lab::new();
+    let guest = lab.fresh_light("web", PAM);
+    let vm = lab.vm(&guest);
+    let mut terminal = lab.at_terminal(&vm, &["-u", "core"]);
+    for _ in 0..2 {
+        terminal.expect("(y/n): ");
+        terminal.send_line("y");
+    }
+    terminal.expect("Password of core");
+    let said = rotate(&lab, &["--yes"]);
+    assert_eq!(said.code, Some(5), "{}", said.text);
+    assert!(said.text.contains("somebody is preparing it just now"), "{}", said.text);
+    assert!(lab.leftovers().is_empty(), "{:?}", lab.leftovers());
+    terminal.press_ctrl_c();
+    assert_eq!(terminal.finish().code, Some(130));
+}
+
+#[test]
+fn nobody_takes_back_what_another_call_does() {
+    let lab = Lab::new();
+    let (guest, vm) = prepared(&lab, "web");
+    guest.stop_ssh();
+    let mut first = lab::terminal::Terminal::start(lab.command("key rotate", &[]));
+    first.expect_within(std::time::Duration::from_secs(60), "Leave them behind? (y/n): ");
+    let second = rotate(&lab, &["--yes", "--leave-behind"]);
+    assert_eq!(second.code, Some(3), "{}", second.text);
+    assert!(lab.entry(&lab.xapi.pool(), "xscontainer-next-private-secret-uuid").is_some());
+    let said = lab.in_script(&vm, &["-u", "core", "--yes"], "");
+    assert_eq!(said.code, Some(3), "{}", said.text);
+    assert!(said.text.contains("changing the pool's key") && said.text.contains("pool-param-remove"), "{}", said.text);
+    first.send_line("n");
+    assert_eq!(first.finish().code, Some(5));
+    assert!(lab.leftovers().is_empty(), "{:?}", lab.leftovers());
+}
+
+#[test]
 fn vms_with_a_config_drive_are_listed() {
     let lab = Lab::new();
     let (_guest, vm) = prepared(&lab, "web");

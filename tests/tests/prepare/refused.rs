@@ -194,6 +194,31 @@ fn two_administrators_at_once_do_not_get_in_each_others_way() {
     lab.prepared_by_script(&vm);
 }
 
+#[test]
+fn a_key_that_something_in_the_account_swallows_harms_nothing() {
+    let lab = Lab::new();
+    let guest = lab.fresh_light("web", PAM);
+    guest.set_authorized_keys("core", "ssh-ed25519 AAAA someone\n");
+    guest.script("echo 'cat > /dev/null' > /home/core/.bashrc");
+    let vm = lab.vm(&guest);
+    refuses(&lab, &vm, Some(&guest), "core", 4, &["the key did not arrive"]);
+}
+
+#[test]
+fn a_vm_that_is_prepared_for_another_account_is_taken_out_first() {
+    let lab = Lab::new();
+    let guest = lab.fresh_light("web", PAM);
+    guest.add_account("other", "/bin/bash");
+    let vm = lab.vm(&guest);
+    lab.pretend_to_show(&vm);
+    lab.prepared_by_script(&vm);
+    let entries = lab.entries(&vm);
+    let said = lab.in_script(&vm, &["-u", "other", "--yes", "--password-stdin"], &format!("{PASSWORD}\n"));
+    assert_eq!(said.code, Some(3), "{}", said.text);
+    assert!(said.text.contains("for its account \"core\"") && said.text.contains("--remove"), "{}", said.text);
+    assert_eq!(lab.entries(&vm), entries);
+}
+
 impl Lab {
     fn without_engine(lab: &Lab, name: &str) -> Vm {
         let guest = lab.network.vm(name).ssh_with(PAM);

@@ -1,6 +1,6 @@
 //! A VM taken out again is as it was, in XAPI and file by file.
 
-use lab::guests::ssh_variants::PAM;
+use lab::guests::ssh_variants::{OTHERS_ONLY, PAM};
 use lab::monitor::Monitor;
 
 use crate::lab::Lab;
@@ -74,4 +74,22 @@ fn a_guest_that_cannot_be_reached_is_forgotten_only_by_force() {
     let said = lab.in_script(&vm, &["--remove", "--force", "--yes"], "");
     assert_eq!(said.code, Some(0), "{}", said.text);
     assert!(lab.is_untouched(&vm), "{:?}", lab.entries(&vm));
+}
+
+/// Servers refuse for many reasons; the key may be there all the same.
+#[test]
+fn a_login_that_is_refused_is_no_removal() {
+    let lab = Lab::new();
+    let guest = lab.fresh_light("web", PAM);
+    let vm = lab.vm(&guest);
+    lab.pretend_to_show(&vm);
+    lab.prepared_by_script(&vm);
+    let entries = lab.entries(&vm);
+    guest.configure_ssh(OTHERS_ONLY);
+    guest.stop_ssh();
+    guest.start_ssh();
+    let said = lab.in_script(&vm, &["--remove", "--yes"], "");
+    assert_eq!(said.code, Some(4), "{}", said.text);
+    assert!(said.text.contains("cannot be taken out"), "{}", said.text);
+    assert_eq!(lab.entries(&vm), entries);
 }
