@@ -12,13 +12,15 @@ use crate::terminal::Terminal;
 pub(crate) struct Tool {
     name: &'static str,
     version: &'static str,
+    /// A tool that runs for seconds need not be optimised for minutes.
+    opt_level: &'static str,
 }
 
 /// Makes the payload's RPM.
-pub(crate) const GENERATE_RPM: Tool = Tool { name: "cargo-generate-rpm", version: "0.21.1" };
+pub(crate) const GENERATE_RPM: Tool = Tool { name: "cargo-generate-rpm", version: "0.21.1", opt_level: "1" };
 
 /// Checks licences, sources and duplicates of dependencies.
-pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+pub(crate) const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", opt_level: "0" };
 
 impl Tool {
     /// The program: a matching one on the path or from before, else installed now.
@@ -35,9 +37,8 @@ impl Tool {
         let mut install = cargo(root);
         install.args(["install", self.name, "--version", self.version, "--locked", "--force", "--root"]).arg(&folder);
         install.env("CARGO_TARGET_DIR", root.join("target/tools/build"));
-        // A tool that runs for seconds need not be optimised for minutes.
         install
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", self.opt_level)
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
         if terminal.is_quiet() {
