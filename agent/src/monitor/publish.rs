@@ -84,11 +84,11 @@ impl Publisher {
         matches!(self.known, Known::Held(held, at) if at.elapsed() >= SETTLING && held != told)
     }
 
-    /// When [`Publisher::is_overwritten`] can be asked, if not now.
+    /// From when on [`Publisher::is_overwritten`] can be asked about what is there by our doing. It may have passed.
     #[must_use]
     pub fn settles_at(&self) -> Option<Instant> {
         match self.known {
-            Known::Held(_, at) => Some(at + SETTLING).filter(|at| *at > Instant::now()),
+            Known::Held(_, at) => Some(at + SETTLING),
             Known::Nothing | Known::Unsure => None,
         }
     }

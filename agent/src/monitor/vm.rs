@@ -187,9 +187,11 @@ impl Task {
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         // When the certificates are looked at again.
         let mut endings_at = Instant::now();
+        // Up to when what we wrote was compared with what XAPI tells. That time may pass while something else is done here.
+        let mut compared = None;
         loop {
             let (step, at) = agenda.next();
-            let settles_at = self.publisher.settles_at();
+            let settles_at = self.publisher.settles_at().filter(|at| compared != Some(*at));
             tokio::select! {
                 lost = connection.closed() => return Err(Trouble::Guest(lost).into()),
                 event = events.next(), if agenda.reads_events() => {
@@ -202,7 +204,10 @@ impl Task {
                     }
                     self.heal(&mut agenda);
                 }
-                () = at_or_never(settles_at) => self.heal(&mut agenda),
+                () = at_or_never(settles_at) => {
+                    compared = settles_at;
+                    self.heal(&mut agenda);
+                }
                 () = sleep_until(endings_at), if !self.is_first_look() => {
                     let told = endings::tell(&mut self.notices, &connection.expiries(), SystemTime::now()).await;
                     endings_at += if told.is_ok() { endings::INTERVAL } else { endings::RETRY };
