@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 pub const FILE_MODE: u32 = 0o640;
 
 /// The destination of all log lines; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Log {
     path: Option<PathBuf>,
     /// `None`: standard error, because no file was asked for or because it cannot be written.

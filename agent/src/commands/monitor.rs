@@ -1,11 +1,12 @@
 //! `xscontainer monitor`: the service, until a signal ends it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use agent::inventory;
 use agent::lending::{self, server::Server};
 use agent::log::Log;
-use agent::monitor::Monitor;
+use agent::monitor::{Monitor, tell::Teller};
 use agent::quote::quoted;
 use agent::service::Service;
 use agent::xapi::HostUuid;
@@ -60,7 +61,7 @@ async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_
 
     let mut monitor = Monitor::new(socket, host_uuid);
     let board = monitor.board();
-    let lends = lend(&meeting.agent_socket, monitor.desk());
+    let lends = lend(&meeting.agent_socket, monitor.desk(), Arc::new(monitor.teller(log)));
     let service = Service::from_environment();
     let mut beat = service.heartbeat();
     service.ready();
@@ -95,8 +96,8 @@ async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_
 }
 
 /// Without this socket everything works; other programs then log in to guests by themselves.
-fn lend(socket: &Path, desk: lending::Desk) -> Option<Server> {
-    Server::bind(socket, desk)
+fn lend(socket: &Path, desk: lending::Desk, teller: Arc<Teller>) -> Option<Server> {
+    Server::bind(socket, desk, teller)
         .inspect_err(|error| {
             let socket = socket.to_string_lossy();
             tracing::warn!(socket = %quoted(&socket), %error, "cannot lend connections to other programs");

@@ -1,4 +1,4 @@
-//! The monitor lends its connections: a request of another program in dom0 goes over the link that is up already,
+//! The monitor lends its connections, and tells how things stand: a request of another program in dom0 goes over the link that is up already,
 //! instead of over a new one that has to log in first.
 //!
 //! Requests are typed; nobody gets a raw stream into a guest. The socket is for root alone, and whoever asks has
@@ -12,6 +12,7 @@
 //! | module | knows |
 //! |---|---|
 //! | [`ask`] | what can be asked, and how an engine is asked it |
+//! | [`standing`] | what the monitor tells of itself and its VMs |
 //! | [`wire`] | one question and one answer on a socket, within limits |
 //! | [`desk`] | which connections are up |
 //! | [`server`], [`client`] | the two ends |
@@ -20,10 +21,12 @@ pub mod ask;
 pub mod client;
 pub mod desk;
 pub mod server;
+pub mod standing;
 pub mod wire;
 
 pub use ask::{Answer, Ask, Refusal};
 pub use desk::{Desk, Lent};
+pub use standing::Standing;
 
 /// Where the monitor listens for other programs of this host.
 pub const DEFAULT_SOCKET: &str = "/run/xscontainer/agent.sock";

@@ -1,7 +1,8 @@
-//! The monitor's end: takes questions from root's programs on this host and puts them to engines.
+//! The monitor's end: takes questions from root's programs on this host, and puts them to engines or answers them.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use tokio::time::{sleep, timeout};
 
 use super::ask::{Answer, Ask};
 use super::desk::{Desk, Lent};
-use super::wire::{self, MAX_QUESTION, Question, Reply};
+use super::standing::{List, Standing};
+use super::wire::{self, LevelChange, LevelNow, MAX_QUESTION, Question, Reply, Request};
 use crate::VERSION;
 use crate::xapi::VmUuid;
 
@@ -42,6 +44,21 @@ const LOOK_LIMIT: Duration = Duration::from_secs(5);
 /// The pause when the system gives no more connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What the monitor says of itself.
+pub trait Tells: fmt::Debug + Send + Sync {
+    /// How things stand.
+    fn standing(&self) -> Standing;
+
+    /// The containers that were seen last, of all VMs or of one.
+    fn lists(&self, vm: Option<&VmUuid>) -> Vec<List>;
+
+    /// The log's level, changed first if asked for.
+    ///
+    /// # Errors
+    /// What is wrong with the change.
+    fn log_level(&self, change: Option<LevelChange>) -> Result<LevelNow, String>;
+}
+
 /// The socket, bound. The file goes away when this is dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -54,6 +71,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 struct Counter {
     desk: Desk,
+    tells: Arc<dyn Tells>,
     places: Arc<Semaphore>,
     documents: Arc<Semaphore>,
     /// Documents that are being asked for: whoever wants the same one meanwhile gets it too.
@@ -71,7 +89,7 @@ impl Server {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn bind(path: &Path, desk: Desk) -> io::Result<Self> {
+    pub fn bind(path: &Path, desk: Desk, tells: Arc<dyn Tells>) -> io::Result<Self> {
         // One that lives would lose its callers for good.
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another monitor listens there"));
@@ -83,7 +101,7 @@ impl Server {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let (places, documents) = (Arc::new(Semaphore::new(IN_FLIGHT)), Arc::new(Semaphore::new(DOCUMENTS)));
-        let counter = Counter { desk, places, documents, asked_for: Arc::default() };
+        let counter = Counter { desk, tells, places, documents, asked_for: Arc::default() };
         Ok(Self { listener, path: path.to_owned(), counter })
     }
 
@@ -126,38 +144,53 @@ impl Counter {
             return Ok(());
         }
         let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        let question: Question =
+        let question: serde_json::Value =
             timeout(EXCHANGE_LIMIT, wire::read(&mut stream, MAX_QUESTION)).await.map_err(late)??;
-        let lent = match self.lent(&question) {
-            Ok(lent) => lent,
-            Err(reply) => return send(&mut stream, &wire::encoded(&reply)?).await,
+        // Of another version, the rest may mean anything.
+        if question["version"] != VERSION {
+            return tell(&mut stream, &Reply::NotLent(format!("the monitor is of version {VERSION}"))).await;
+        }
+        match serde_json::from_value::<Question>(question)?.request {
+            Request::Engine { vm, ask } => self.ask(&mut stream, vm, ask).await,
+            Request::Standing => tell(&mut stream, &Reply::Standing(self.tells.standing())).await,
+            Request::Lists { vm } => {
+                let lists = match vm.map(|vm| VmUuid::parse(&vm)) {
+                    None => self.tells.lists(None),
+                    Some(Some(vm)) => self.tells.lists(Some(&vm)),
+                    Some(None) => Vec::new(),
+                };
+                tell(&mut stream, &Reply::Lists(lists)).await
+            }
+            Request::LogLevel(change) => {
+                let reply = self.tells.log_level(change).map_or_else(Reply::NotLent, Reply::LogLevel);
+                tell(&mut stream, &reply).await
+            }
+        }
+    }
+
+    /// Puts a question to the engine of a VM.
+    async fn ask(&self, stream: &mut UnixStream, vm: String, ask: Ask) -> io::Result<()> {
+        let Some(lent) = VmUuid::parse(&vm).and_then(|vm| self.desk.borrow(&vm)) else {
+            return tell(stream, &Reply::NotLent("the monitor has no connection to the VM".to_owned())).await;
         };
-        if let Ask::Act(..) = question.ask {
-            let reply = wire::encoded(&self.reply(&question, &lent).await)?;
-            return send(&mut stream, &reply).await;
+        if let Ask::Act(..) = ask {
+            let reply = self.reply(&ask, &lent).await;
+            return tell(stream, &reply).await;
         }
         // Both kept until the document is on its way.
         let mut turn = None;
         let asking = async {
             turn = timeout(TURN_LIMIT, async { (lent.turn().await, self.documents.acquire().await) }).await.ok();
-            wire::encoded(&if turn.is_some() { self.reply(&question, &lent).await } else { busy() })
+            wire::encoded(&if turn.is_some() { self.reply(&ask, &lent).await } else { busy() })
         };
-        let document = self.document(&question);
+        let key = (vm, ask.clone());
+        let document = Arc::clone(self.asked_for().entry(key.clone()).or_default());
         let reply = document.get_or_try_init(|| asking).await;
-        self.is_answered(&question, &document);
-        send(&mut stream, reply?).await
+        self.is_answered(&key, &document);
+        send(stream, reply?).await
     }
 
-    /// The connection that is asked for, or why there is none.
-    fn lent(&self, question: &Question) -> Result<Lent, Reply> {
-        if question.version != VERSION {
-            return Err(Reply::NotLent(format!("the monitor is of version {VERSION}")));
-        }
-        let lent = VmUuid::parse(&question.vm).and_then(|vm| self.desk.borrow(&vm));
-        lent.ok_or_else(|| Reply::NotLent("the monitor has no connection to the VM".to_owned()))
-    }
-
-    async fn reply(&self, question: &Question, lent: &Lent) -> Reply {
+    async fn reply(&self, ask: &Ask, lent: &Lent) -> Reply {
         let Ok(_place) = self.places.try_acquire() else {
             return busy();
         };
@@ -165,26 +198,19 @@ impl Counter {
             Ok(engine) => engine,
             Err(cause) => return Reply::NotLent(cause.to_string()),
         };
-        let answer = question.ask.put_to(&mut engine).await;
-        if matches!((&question.ask, &answer), (Ask::Act(..), Answer::Done)) {
+        let answer = ask.put_to(&mut engine).await;
+        if matches!((ask, &answer), (Ask::Act(..), Answer::Done)) {
             let seen = timeout(LOOK_LIMIT, lent.look_again()).await;
             tracing::debug!(seen = matches!(seen, Ok(true)), "the view was made anew for somebody who waits");
         }
         Reply::Asked(answer)
     }
 
-    /// The reply that others may be waiting for as well.
-    fn document(&self, question: &Question) -> Arc<Document> {
-        let key = (question.vm.clone(), question.ask.clone());
-        Arc::clone(self.asked_for().entry(key).or_default())
-    }
-
     /// Whoever asks from now on wants to know how it is then.
-    fn is_answered(&self, question: &Question, document: &Arc<Document>) {
-        let key = (question.vm.clone(), question.ask.clone());
+    fn is_answered(&self, key: &(String, Ask), document: &Arc<Document>) {
         let mut asked_for = self.asked_for();
-        if asked_for.get(&key).is_some_and(|now| Arc::ptr_eq(now, document)) {
-            asked_for.remove(&key);
+        if asked_for.get(key).is_some_and(|now| Arc::ptr_eq(now, document)) {
+            asked_for.remove(key);
         }
     }
 
@@ -192,6 +218,10 @@ impl Counter {
         // No method panics half-way.
         self.asked_for.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn tell(stream: &mut UnixStream, reply: &Reply) -> io::Result<()> {
+    send(stream, &wire::encoded(reply)?).await
 }
 
 async fn send(stream: &mut UnixStream, message: &[u8]) -> io::Result<()> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::ask::{Answer, Ask};
+use super::standing::{List, Standing};
 
 /// Bytes of a question.
 pub const MAX_QUESTION: usize = 8 * 1024;
@@ -20,10 +21,48 @@ pub const MAX_ANSWER: usize = 7 << 20;
 pub struct Question {
     /// The version of the program that asks; a monitor of another one does not answer.
     pub version: String,
-    /// The VM's uuid.
-    pub vm: String,
-    /// What is asked of its engine.
-    pub ask: Ask,
+    /// What it wants.
+    pub request: Request,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Something of a VM's engine.
+    Engine {
+        /// The VM's uuid.
+        vm: String,
+        /// What.
+        ask: Ask,
+    },
+    /// How things stand.
+    Standing,
+    /// The containers that were seen last, of all VMs or of the one with this uuid.
+    Lists {
+        /// The VM's uuid.
+        vm: Option<String>,
+    },
+    /// The log's level: changed, or only told.
+    LogLevel(Option<LevelChange>),
+}
+
+/// A change of the log's level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelChange {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: String,
+    /// For how many seconds; for good if none.
+    pub seconds: Option<u64>,
+}
+
+/// The log's level.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelNow {
+    /// As it is.
+    pub level: String,
+    /// How many seconds it stays so, and what it is then.
+    pub until: Option<(u64, String)>,
 }
 
 /// What the monitor says.
@@ -32,8 +71,14 @@ pub struct Question {
 pub enum Reply {
     /// The engine was asked.
     Asked(Answer),
-    /// It was not, for this reason: whoever wants to, does it by himself.
+    /// Nothing was done, for this reason: whoever wants to, does it by himself.
     NotLent(String),
+    /// How things stand.
+    Standing(Standing),
+    /// Containers.
+    Lists(Vec<List>),
+    /// The log's level.
+    LogLevel(LevelNow),
 }
 
 /// One message, as it is written.

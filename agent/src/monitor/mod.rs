@@ -13,6 +13,8 @@ pub mod board;
 pub mod endings;
 pub mod notices;
 pub mod publish;
+pub mod rows;
+pub mod tell;
 pub mod tidy;
 pub mod vm;
 pub mod watch;
@@ -30,21 +32,24 @@ use tracing::Instrument as _;
 use crate::access::PoolKey;
 use crate::guest::{self, Claims};
 use crate::lending::Desk;
+use crate::log::Log;
 use crate::quote::quoted;
 use crate::reach::{self, Situation};
-use crate::xapi::{Change, Client, Follower, HostUuid, PoolRef, Update, Vm, VmRef};
+use crate::xapi::{Change, Client, Follower, HostRef, HostUuid, PoolRef, State, Update, Vm, VmRef, VmUuid};
 
-use board::Board;
+use board::{Board, Named};
 use publish::Publisher;
+use tell::Teller;
 use tidy::Tidy;
 use vm::{Shared, watch_vm};
-use watch::{Difference, Watched, difference, watched};
+use watch::{Difference, Watched, difference, obstacle, watched};
 
 /// How long taking all views away at the end may take; the service manager allows 20 s for everything.
 pub const CLOSE_LIMIT: Duration = Duration::from_secs(12);
 
 /// The monitor of one host.
 pub struct Monitor {
+    host_uuid: HostUuid,
     follower: Follower,
     shared: Shared,
     /// The VMs that are watched, as of the last update.
@@ -76,7 +81,8 @@ impl Monitor {
     pub fn new(socket: &Path, host_uuid: HostUuid) -> Self {
         let client = Client::new(socket);
         Self {
-            follower: Follower::new(socket, host_uuid),
+            follower: Follower::new(socket, host_uuid.clone()),
+            host_uuid,
             tidy: Tidy::new(client.clone()),
             shared: Shared {
                 pool_key: PoolKey::new(client.clone()),
@@ -96,6 +102,12 @@ impl Monitor {
     #[must_use]
     pub fn board(&self) -> Board {
         self.shared.board.clone()
+    }
+
+    /// What it says of itself to other programs of this host, and where it logs to.
+    #[must_use]
+    pub fn teller(&self, log: &Log) -> Teller {
+        Teller::new(self.board(), self.follower.silence(), self.host_uuid.clone(), log.clone())
     }
 
     /// Where the tasks lend their connections.
@@ -151,6 +163,7 @@ impl Monitor {
             let (vms, guest_metrics) = (state.vms.len(), state.guest_metrics.len());
             tracing::info!(vms, guest_metrics, watched = next.len(), "snapshot of the pool complete");
         }
+        self.shared.board.name(named(state, host, self.follower.is_coordinator()));
         self.watched = next;
         if self.pool.as_ref() != self.follower.pool() {
             // What is missing in another pool was not deleted.
@@ -198,6 +211,15 @@ impl Monitor {
         };
         self.tidy.views(state, is_left_over);
     }
+}
+
+/// The VMs that `host` answers for, for people: those that run on it, and on the coordinator those that nobody runs.
+fn named(state: &State, host: &HostRef, coordinator: bool) -> BTreeMap<VmUuid, Named> {
+    let is_vm = |vm: &&Vm| !vm.is_control_domain && !vm.is_a_template && !vm.is_a_snapshot;
+    let is_ours = |vm: &&Vm| vm.resident_on.as_ref().map_or(coordinator, |resident| resident == host);
+    let vms = state.vms.values().filter(is_vm).filter(is_ours);
+    vms.map(|vm| (vm.uuid.clone(), Named { name: vm.name_label.clone(), obstacle: obstacle(vm, state, host) }))
+        .collect()
 }
 
 /// Whether the update says something of this VM's own record.

@@ -117,7 +117,9 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
             Err(End::Elsewhere) => Duration::ZERO,
             Err(End::Trouble(trouble)) => {
                 let pause = backoff.failed();
-                task.account.failed(&trouble, task.situation.borrow().family, pause);
+                let family = task.situation.borrow().family;
+                task.account.failed(&trouble, family, pause);
+                task.place.failed(&trouble.to_string(), &trouble.remedy(family));
                 task.reason = Some(trouble);
                 pause
             }
@@ -196,6 +198,7 @@ impl Task {
                 lost = connection.closed() => return Err(Trouble::Guest(lost).into()),
                 event = events.next(), if agenda.reads_events() => {
                     let event = event.map_err(Trouble::Engine)?;
+                    self.place.heard();
                     agenda.event(event.changes_containers(), event.changes_info());
                 }
                 () = news(&mut self.situation) => {
@@ -266,7 +269,9 @@ impl Task {
     /// The documents as the engine has them now.
     async fn look(&self, engine: &mut Engine, info: bool) -> Result<(Vec<(Kind, String)>, LeftOut), Trouble> {
         let room = Room::beside(self.situation.borrow().other_config_bytes);
-        let ps = view::ps(&engine.containers().await?, room);
+        let containers = engine.containers().await?;
+        self.place.saw(&containers);
+        let ps = view::ps(&containers, room);
         let mut documents = vec![(Kind::Ps, ps.document)];
         if info {
             documents.push((Kind::Info, view::info(&engine.info(view::INFO_FIELDS).await?)));
@@ -283,7 +288,9 @@ impl Task {
     async fn seen(&mut self, settings: &Settings, connection: &Connection, engine: &Engine) {
         (self.wipe_at, self.tell_at, self.reason) = (None, None, None);
         self.place.enter(Phase::Live);
-        self.account.works(&connection.way().to_string(), &engine.identity().to_string());
+        let (way, identity) = (connection.way().to_string(), engine.identity().to_string());
+        self.place.reached(&way, &identity);
+        self.account.works(&way, &identity);
         let lax = settings.mode == Mode::Tls && settings.verify.is_none();
         log_unless_done(match lax {
             true => self.notices.raise(Topic::LaxCertificate, LAX_CERTIFICATE).await,

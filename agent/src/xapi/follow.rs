@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::backoff::Backoff;
 use super::error::Error;
 use super::events::{Batch, CLASSES, Event, Put, Seen, State, put};
-use super::outage::Outage;
+use super::outage::{Outage, Silence};
 use super::records::{HostRef, HostUuid, PoolRef, Raw, Record, VmGuestMetricsRef, VmRef};
 use super::session::Session;
 use super::value::Value;
@@ -105,6 +105,12 @@ impl Follower {
             recounted: None,
             unusable: BTreeSet::new(),
         }
+    }
+
+    /// Since when XAPI does not answer; from the beginning on until it does for the first time.
+    #[must_use]
+    pub fn silence(&self) -> Silence {
+        self.outage.silence()
     }
 
     /// The state as of the last update; empty before the first.

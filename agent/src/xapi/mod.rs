@@ -54,6 +54,7 @@ pub use digest::Digest;
 pub use error::{Error, Failure};
 pub use events::State;
 pub use follow::{Change, Follower, Update};
+pub use outage::Silence;
 pub use records::{
     HostRef, HostUuid, Pool, PoolRef, PowerState, SrUuid, VdiUuid, Views, Vm, VmGuestMetrics, VmGuestMetricsRef, VmRef,
     VmUuid,

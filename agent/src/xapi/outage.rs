@@ -1,7 +1,9 @@
 //! What the log says while something does not work: a line when it begins, one now and then, one when it is over.
 //! Knows nothing of pauses or of what is tried.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -10,9 +12,39 @@ use super::error::Error;
 /// How often an outage that goes on is mentioned again.
 pub(super) const REMINDER_INTERVAL: Duration = Duration::from_secs(600);
 
+/// Since when XAPI does not answer, for whoever wants to know; clones share it.
+#[derive(Clone, Debug)]
+pub struct Silence(Arc<AtomicU64>);
+
+impl Silence {
+    /// Since now.
+    fn begin() -> Self {
+        Self(Arc::new(AtomicU64::new(now())))
+    }
+
+    /// Seconds since 1970; none while it answers.
+    #[must_use]
+    pub fn since(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|since| *since > 0)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs().max(1))
+}
+
 /// Whether XAPI fails us at present, and since when.
-#[derive(Debug, Default)]
-pub(super) struct Outage(Option<Ongoing>);
+#[derive(Debug)]
+pub(super) struct Outage {
+    ongoing: Option<Ongoing>,
+    silence: Silence,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self { ongoing: None, silence: Silence::begin() }
+    }
+}
 
 #[derive(Debug)]
 struct Ongoing {
@@ -22,12 +54,20 @@ struct Ongoing {
 }
 
 impl Outage {
+    /// For others to read.
+    pub(super) fn silence(&self) -> Silence {
+        self.silence.clone()
+    }
+
     /// Notes a failure, to be followed by another try after `pause`.
     pub(super) fn failed(&mut self, error: &Error, pause: Duration) {
         let now = Instant::now();
-        let Some(ongoing) = &mut self.0 else {
+        let Some(ongoing) = &mut self.ongoing else {
             tracing::warn!(%error, "XAPI is not available; trying again until it is");
-            self.0 = Some(Ongoing { since: now, mentioned: now, failures: 1 });
+            if self.silence.since().is_none() {
+                self.silence.0.store(self::now(), Ordering::Relaxed);
+            }
+            self.ongoing = Some(Ongoing { since: now, mentioned: now, failures: 1 });
             return;
         };
         ongoing.failures += 1;
@@ -42,7 +82,8 @@ impl Outage {
 
     /// Notes that it works.
     pub(super) fn over(&mut self) {
-        if let Some(Ongoing { since, failures, .. }) = self.0.take() {
+        self.silence.0.store(0, Ordering::Relaxed);
+        if let Some(Ongoing { since, failures, .. }) = self.ongoing.take() {
             tracing::info!(failures, seconds = since.elapsed().as_secs(), "XAPI is available again");
         }
     }
