@@ -5,8 +5,9 @@ mod commands;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{key, monitor, plugin, prepare_vm};
+use commands::{act, key, look, monitor, operator, plugin, prepare_vm};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -18,6 +19,42 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// How things stand with the VMs of this host, and what is wrong with those that are not reached.
+    #[command(after_help = operator::EXIT_CODES)]
+    Status(look::Status),
+
+    /// List containers: of all VMs of this host, or of one VM.
+    #[command(after_help = operator::EXIT_CODES, visible_alias = "ls")]
+    Ps(look::Ps),
+
+    /// Everything that the engine knows of a container, as JSON.
+    #[command(after_help = operator::EXIT_CODES)]
+    Inspect(look::OfContainer),
+
+    /// The processes that run in a container.
+    #[command(after_help = operator::EXIT_CODES)]
+    Top(look::OfContainer),
+
+    /// Start containers.
+    #[command(after_help = operator::EXIT_CODES)]
+    Start(act::Options),
+
+    /// Stop containers: each is asked to end, and killed if it does not in its time.
+    #[command(after_help = operator::EXIT_CODES)]
+    Stop(act::Options),
+
+    /// Stop containers and start them again.
+    #[command(after_help = operator::EXIT_CODES)]
+    Restart(act::Options),
+
+    /// Freeze the processes in containers.
+    #[command(after_help = operator::EXIT_CODES)]
+    Pause(act::Options),
+
+    /// Let the processes in paused containers go on.
+    #[command(after_help = operator::EXIT_CODES)]
+    Unpause(act::Options),
+
     /// Keep the containers of this host's VMs visible in XenCenter and Xen Orchestra.
     ///
     /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
@@ -49,6 +86,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Status(options) => look::status(&options),
+        Command::Ps(options) => look::ps(&options),
+        Command::Inspect(options) => look::inspect(&options),
+        Command::Top(options) => look::top(&options),
+        Command::Start(options) => act::run(Action::Start, &options),
+        Command::Stop(options) => act::run(Action::Stop, &options),
+        Command::Restart(options) => act::run(Action::Restart, &options),
+        Command::Pause(options) => act::run(Action::Pause, &options),
+        Command::Unpause(options) => act::run(Action::Unpause, &options),
         Command::Monitor(options) => monitor::run(options).map(|()| ExitCode::SUCCESS),
         Command::Plugin(options) => plugin::run(options).map(|()| ExitCode::SUCCESS),
         Command::PrepareVm(options) => prepare_vm::run(options),

@@ -109,7 +109,8 @@ fn sentences(reason: &str, remedy: &str) -> String {
 }
 
 /// For people: the text of an exception, else the code and its parameters.
-pub(super) fn in_words(failure: &Failure) -> String {
+#[must_use]
+pub fn in_words(failure: &Failure) -> String {
     match (failure.code.as_str(), failure.params.as_slice()) {
         ("XENAPI_PLUGIN_FAILURE", [_, _, text, ..]) => text.clone(),
         ("VM_BAD_POWER_STATE", [_, _, state, ..]) => format!("The VM is {state}."),

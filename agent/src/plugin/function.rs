@@ -26,6 +26,8 @@ pub(super) enum Function {
     CreateConfigDrive { vm: VmUuid, sr: SrUuid, configuration: String },
     /// The configuration on a config drive.
     Configuration { vdi: VdiUuid },
+    /// How things stand with the monitor of this host: for hosts that ask each other.
+    Status,
 }
 
 /// Tells another host that it is asked on behalf of one that was asked before.
@@ -61,6 +63,7 @@ impl Function {
             "get_config_drive_configuration" => {
                 Self::Configuration { vdi: arguments.uuid("vdiuuid", "VDI", VdiUuid::parse)? }
             }
+            super::STATUS => Self::Status,
             name => {
                 let action = Action::ALL.into_iter().find(|action| action.name() == name);
                 let action = action.ok_or_else(|| failure::unknown_function(name))?;
@@ -137,6 +140,7 @@ mod tests {
             Ok(Function::Top { vm: uuid(), container: container("Db_Main") })
         );
         assert_eq!(called("register", &[("vmuuid", VM), ("container", "x")]), Ok(Function::Register { vm: uuid() }));
+        assert_eq!(called("get_status", &[]), Ok(Function::Status));
         for (text, template) in [(VM.to_uppercase().as_str(), Some(uuid())), ("any", None), ("", None)] {
             let called = called("get_config_drive_default", &[("templateuuid", text)]);
             assert_eq!(called, Ok(Function::DefaultConfiguration { template }));

@@ -22,11 +22,16 @@ use std::time::Instant;
 use crate::access::PoolKey;
 use crate::config_drive;
 use crate::inventory;
+use crate::lending::client as monitor;
 use crate::quote::quoted;
 use crate::xapi::plugin_call::{self, PluginCall};
 use crate::xapi::{Client, Failure, HostRef, Value, Vm, VmRef, VmUuid, hosts, records};
 
+pub use failure::in_words;
 use function::{FORWARDED, Function};
+
+/// The function by which hosts ask each other how things stand.
+pub const STATUS: &str = "get_status";
 
 /// The plugin's name: the file's in `/etc/xapi.d/plugins`.
 pub const NAME: &str = "xscontainer";
@@ -118,7 +123,18 @@ async fn carry_out(call: &PluginCall, dom0: &Dom0) -> Result<String, Failure> {
             here.create_config_drive(&vm, &sr, &configuration).await
         }
         Function::Configuration { vdi } => here.configuration(&vdi).await,
+        Function::Status => status(dom0, &call.function).await,
     }
+}
+
+/// How things stand with the monitor of this host.
+async fn status(dom0: &Dom0, function: &str) -> Result<String, Failure> {
+    let standing = monitor::standing(&dom0.agent_socket).await;
+    let silent = |why: monitor::NoAnswer| {
+        failure::containers(function, &format!("its monitor does not answer: {why}"), "Look there: xscontainer doctor")
+    };
+    let standing = standing.map_err(silent)?;
+    Ok(success(&serde_json::to_string(&standing).expect("texts and numbers")))
 }
 
 /// What clients want of a success: this word, and right behind it what they asked for.

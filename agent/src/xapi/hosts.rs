@@ -19,6 +19,20 @@ pub async fn by_uuid(client: &Client, uuid: &HostUuid) -> Result<HostRef, Error>
     HostRef::new(&reference).ok_or(Error::Odd { method: "host.get_by_uuid", wanted: "a host" })
 }
 
+/// All hosts of the pool, with their name labels.
+///
+/// # Errors
+/// [`Error`]
+pub async fn names(client: &Client) -> Result<Vec<(HostRef, String)>, Error> {
+    let all: Vec<String> = client.call("host.get_all", &[]).await?;
+    let mut named = Vec::new();
+    for host in all.iter().filter_map(|host| HostRef::new(host)) {
+        let name = client.call("host.get_name_label", &[Value::from(&host)]).await?;
+        named.push((host, name));
+    }
+    Ok(named)
+}
+
 /// Calls a function of the plugin `plugin` on `host`, which may take as long as `limit`.
 ///
 /// # Errors

@@ -1,0 +1,230 @@
+//! One question to one engine, on whichever way there is: the monitor's connection, one of our own, or the host of the VM.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::find::{self, Named};
+use super::problem::Problem;
+use crate::access::PoolKey;
+use crate::engine::{ContainerName, Engine};
+use crate::guest::{self, Connection, Family};
+use crate::inventory;
+use crate::lending::client::{self as monitor, NoAnswer};
+use crate::lending::standing::{List, Row};
+use crate::lending::{Answer, Ask};
+use crate::monitor::rows;
+use crate::plugin;
+use crate::reach::{self, Situation, Trouble};
+use crate::xapi::{Client, Error, HostRef, PowerState, State, Vm, VmRef, VmUuid, events, hosts};
+
+/// How long another host may take for an action.
+const FORWARD_LIMIT: Duration = Duration::from_secs(180);
+
+/// Where things are in dom0.
+#[derive(Clone, Debug)]
+pub struct Dom0 {
+    /// XAPI's socket.
+    pub socket: PathBuf,
+    /// The host's inventory.
+    pub inventory: PathBuf,
+    /// The monitor's socket.
+    pub agent_socket: PathBuf,
+}
+
+/// A container that is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its VM.
+    pub vm: VmUuid,
+    /// The VM's name.
+    pub vm_name: String,
+    /// Its id; as it was typed where its VM's containers are not seen.
+    pub container: ContainerName,
+    /// Its name, or what was typed.
+    pub name: String,
+}
+
+/// The pool as XAPI tells of it now.
+pub struct Pool {
+    /// In a session of this host's root.
+    pub client: Client,
+    /// The key that guests trust.
+    pub pool_key: PoolKey,
+    /// All VMs.
+    pub state: State,
+    /// This host.
+    pub here: HostRef,
+}
+
+/// An engine, and the way to it, which must last as long.
+#[derive(Debug)]
+pub struct Reached {
+    /// The way.
+    pub connection: Connection,
+    /// The engine.
+    pub engine: Engine,
+}
+
+impl Pool {
+    /// Asks XAPI for all of it.
+    ///
+    /// # Errors
+    /// [`Problem::Inventory`], [`Problem::Xapi`]
+    pub async fn read(dom0: &Dom0) -> Result<Self, Problem> {
+        let uuid = inventory::host_uuid(&dom0.inventory)?;
+        let client = Client::new(&dom0.socket);
+        let here = hosts::by_uuid(&client, &uuid).await?;
+        let state = events::state(&client).await?;
+        Ok(Self { pool_key: PoolKey::new(client.clone()), client, state, here })
+    }
+
+    /// Logs in to a VM, and finds its engine.
+    ///
+    /// # Errors
+    /// [`Problem::NotRunning`], [`Problem::Path`], [`Problem::Xapi`]
+    pub async fn reach(&self, vm: &VmRef, record: &Vm) -> Result<Reached, Problem> {
+        if record.power_state != PowerState::Running {
+            return Err(Problem::NotRunning(record.name_label.clone(), record.power_state));
+        }
+        let mut situation = Situation::of(record, &self.state, &reach::claims(&self.state), guest::route);
+        let elsewhere = record.resident_on.as_ref().filter(|host| **host != self.here);
+        if elsewhere.is_some() {
+            situation.candidates = situation.candidates.from_afar();
+        }
+        match self.go(vm, &situation).await {
+            Ok(reached) => Ok(reached),
+            Err(trouble) => {
+                let elsewhere = match elsewhere {
+                    Some(host) => Some(self.client.call("host.get_name_label", &[host.into()]).await?),
+                    None => None,
+                };
+                let (vm, family): (_, Family) = (record.name_label.clone(), situation.family);
+                Err(Problem::Path { vm, trouble: Box::new(trouble), family, elsewhere })
+            }
+        }
+    }
+
+    async fn go(&self, vm: &VmRef, situation: &Situation) -> Result<Reached, Trouble> {
+        let settings = situation.settings.clone().map_err(Trouble::Setting)?;
+        let connecting = reach::connect(&self.client, &self.pool_key, &situation.candidates, &settings);
+        let connection = reach::in_time(connecting).await?;
+        reach::remember_host_key(&self.client, vm, &settings, &connection).await?;
+        let engine = reach::in_time(reach::engine(&connection)).await?;
+        Ok(Reached { connection, engine })
+    }
+
+    /// The VM of this uuid.
+    ///
+    /// # Errors
+    /// [`Problem::NoVm`]
+    pub fn vm(&self, uuid: &VmUuid) -> Result<(&VmRef, &Vm), Problem> {
+        let found = self.state.vms.iter().find(|(_, vm)| vm.uuid == *uuid);
+        found.ok_or_else(|| Problem::NoVm(uuid.to_string()))
+    }
+
+    /// Logs out.
+    pub async fn close(self) {
+        self.client.close().await;
+    }
+}
+
+/// The container that is meant by `named`. VMs of this host go before those of others.
+///
+/// # Errors
+/// [`Problem`]
+pub async fn target(dom0: &Dom0, named: &Named) -> Result<Target, Problem> {
+    let lists = monitor::lists(&dom0.agent_socket, None).await;
+    let Some(vm) = &named.vm else {
+        let found = find::container(&lists.map_err(Problem::NoMonitor)?, &named.container, None)?;
+        return Ok(Target { vm: found.vm, vm_name: found.vm_name, container: found.id, name: found.name });
+    };
+    match lists.as_deref().map(|lists| find::list(lists, vm)) {
+        Ok(Ok(list)) if list.rows.is_some() => {
+            let found = find::container(std::slice::from_ref(list), &named.container, Some(&list.name))?;
+            Ok(Target { vm: found.vm, vm_name: found.vm_name, container: found.id, name: found.name })
+        }
+        Ok(Err(problem @ Problem::SeveralVms(..))) => Err(problem),
+        _ => {
+            let pool = Pool::read(dom0).await?;
+            let (_, record) = find::vm(&pool.state, vm)?;
+            let (vm, vm_name) = (record.uuid.clone(), record.name_label.clone());
+            pool.close().await;
+            Ok(Target { vm, vm_name, container: named.container.clone(), name: named.container.to_string() })
+        }
+    }
+}
+
+/// Asks the engine of the VM `vm`: the document that it answers with, empty for an action.
+///
+/// # Errors
+/// [`Problem`]
+pub async fn ask(dom0: &Dom0, vm: &VmUuid, ask: &Ask) -> Result<String, Problem> {
+    let answer = match monitor::ask(&dom0.agent_socket, vm, ask).await {
+        Ok(answer) => answer,
+        Err(NoAnswer::BrokenOff(cause)) if !ask.may_be_repeated() => {
+            return Err(Problem::Unknown(format!("the monitor ended before it could say ({cause})")));
+        }
+        Err(why) => {
+            tracing::debug!(%vm, %why, "asking the engine without the monitor");
+            let pool = Pool::read(dom0).await?;
+            let asked = ask_without_monitor(&pool, vm, ask).await;
+            pool.close().await;
+            asked?
+        }
+    };
+    match answer {
+        Answer::Done => Ok(String::new()),
+        Answer::Document(json) => Ok(json),
+        Answer::Refused(refusal) => Err(Problem::Refused(refusal)),
+    }
+}
+
+async fn ask_without_monitor(pool: &Pool, vm: &VmUuid, ask: &Ask) -> Result<Answer, Problem> {
+    let (reference, record) = pool.vm(vm)?;
+    let elsewhere = record.resident_on.as_ref().filter(|host| **host != pool.here);
+    // There the view shows it when the call returns, whether or not this host has a network to the VM.
+    if let (Ask::Act(action, container), Some(host)) = (ask, elsewhere) {
+        let arguments = [("vmuuid", vm.to_string()), ("container", container.to_string())];
+        let arguments: BTreeMap<String, String> =
+            arguments.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let name = action.name();
+        return match hosts::call_plugin(&pool.client, host, plugin::NAME, name, &arguments, FORWARD_LIMIT).await {
+            Ok(_) => Ok(Answer::Done),
+            Err(Error::Failure { failure, .. }) => Err(Problem::There(plugin::in_words(&failure))),
+            Err(error) => Err(Problem::Unknown(error.to_string())),
+        };
+    }
+    let mut reached = pool.reach(reference, record).await?;
+    Ok(ask.put_to(&mut reached.engine).await)
+}
+
+/// The containers of all VMs of this host whose containers are seen, or of the VM of this name or uuid.
+///
+/// # Errors
+/// [`Problem`]
+pub async fn lists(dom0: &Dom0, vm: Option<&str>) -> Result<Vec<List>, Problem> {
+    let lists = monitor::lists(&dom0.agent_socket, None).await;
+    let Some(vm) = vm else {
+        return lists.map_err(Problem::NoMonitor);
+    };
+    match lists.as_deref().map(|lists| find::list(lists, vm)) {
+        Ok(Ok(list)) if list.rows.is_some() => Ok(vec![list.clone()]),
+        Ok(Err(problem @ Problem::SeveralVms(..))) => Err(problem),
+        _ => {
+            let pool = Pool::read(dom0).await?;
+            let list = list(&pool, vm).await;
+            pool.close().await;
+            Ok(vec![list?])
+        }
+    }
+}
+
+async fn list(pool: &Pool, vm: &str) -> Result<List, Problem> {
+    let (reference, record) = find::vm(&pool.state, vm)?;
+    let mut reached = pool.reach(reference, record).await?;
+    let containers = reached.engine.containers().await.map_err(|error| Problem::Refused(error.into()))?;
+    let mut rows: Vec<Row> = containers.list.iter().map(rows::row).collect();
+    rows.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
+    Ok(List { vm: record.uuid.to_string(), name: record.name_label.clone(), rows: Some(rows) })
+}
