@@ -13,7 +13,7 @@ const COLUMNS: [Column; 8] = [
     Column::goes("VM", 1, 6),
     Column::goes("CONTAINER ID", 4, 12),
     Column::stays("NAME", 8),
-    Column::stays("STATUS", 6),
+    Column::stays("STATUS", 12),
     Column::goes("IMAGE", 2, 10),
     Column::goes("CREATED", 5, 7),
     Column::goes("PORTS", 3, 8),

@@ -217,9 +217,9 @@ mod tests {
     fn what_is_wrong_comes_with_its_remedy() {
         assert_eq!(
             text(&standing(), false, 1200, &SCREEN),
-            "VM         STATE        SINCE  UP/PAUSED/STOPPED  EVENTS/MIN  ENGINE                     WAY\n\
+            "VM        STATE        SINCE  UP/PAUSED/STOPPED  EVENTS/MIN  ENGINE                     WAY\n\
              db\\u{1b}  not reached  3 min\n\
-             web        live         3 min  3/0/1              7           Docker 20.10.24, API 1.41  SSH\n\
+             web       live         3 min  3/0/1              7           Docker 20.10.24, API 1.41  SSH\n\
              \n\
              db\\u{1b}: nobody answers\n  Start it.\n"
         );

@@ -197,9 +197,9 @@ mod tests {
         );
         assert_eq!(
             shown(Some(30)),
-            "NAME      STATUS    IMAGE\n\
-             web       Up        nginx\n\
-             a-long-…  Exited …  registry…\n"
+            "NAME       STATUS     IMAGE\n\
+             web        Up         nginx\n\
+             a-long-n…  Exited (…  registr…\n"
         );
     }
 
