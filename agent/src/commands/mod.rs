@@ -1,5 +1,6 @@
 //! The commands of `xscontainer`: their options, exit codes and signals. Must not know how anything is done.
 
+pub(crate) mod config;
 pub(crate) mod key;
 pub(crate) mod monitor;
 mod place;

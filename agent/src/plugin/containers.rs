@@ -31,7 +31,7 @@ impl Here<'_> {
                 (result, told)
             }
         };
-        if let (Err(failure), false) = (&result, told) {
+        if let (Err(failure), false, true) = (&result, told, self.dom0.messages) {
             let words = failure::in_words(failure);
             let body = format!("Cannot {} the container {name}: {words}", action.name());
             if let Err(error) = messages::create(&self.client, MESSAGE, PRIORITY, &vm.uuid, &body).await {
@@ -128,10 +128,11 @@ impl Here<'_> {
             true => situation.candidates,
             false => situation.candidates.from_afar(),
         };
-        let connecting = reach::connect(&self.client, &self.pool_key, &candidates, &settings);
-        let connection = reach::in_time(connecting).await?;
+        let rules = &self.dom0.rules;
+        let connecting = reach::connect(&self.client, &self.pool_key, &candidates, &settings, rules);
+        let connection = rules.in_time(connecting).await?;
         reach::remember_host_key(&self.client, reference, &settings, &connection).await?;
-        let mut engine = reach::in_time(reach::engine(&connection)).await?;
+        let mut engine = rules.in_time(reach::engine(&connection, rules)).await?;
         Ok(ask.put_to(&mut engine).await)
     }
 }
