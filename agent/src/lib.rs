@@ -5,10 +5,12 @@
 //! carries out one call of XAPI: over a connection that the monitor lends ([`lending`]) or one of its own, or with
 //! [`config_drive`]. `xapi`, `guest`, `engine` and `view` do not know each other, but for the engine's types that `view`
 //! turns into documents. [`prepare`] gives a VM what `access` finds later, certificates by [`certificates`] among it.
+//! [`config`] maps what an administrator sets to what the rooms have for it; they do not know it.
 //! [`certificates`], [`inventory`], [`log`], [`service`] and [`quote`] know none of the others.
 
 pub mod access;
 pub mod certificates;
+pub mod config;
 pub mod config_drive;
 pub mod engine;
 pub mod guest;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, key, look, monitor, operator, plugin, prepare_vm};
+use commands::{act, config, key, look, monitor, operator, plugin, prepare_vm};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -59,7 +59,8 @@ enum Command {
     ///
     /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
     /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
-    /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file. If XAPI or a VM is not
+    /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file and
+    /// reads the settings again. If XAPI or a VM is not
     /// available it is tried again until it is.
     #[command(after_help = monitor::AFTER_HELP)]
     Monitor(monitor::Options),
@@ -82,6 +83,10 @@ enum Command {
     /// The key by which the hosts of the pool log in to VMs.
     #[command(subcommand)]
     Key(key::Command),
+
+    /// The settings in /etc/xscontainer/config.toml.
+    #[command(subcommand)]
+    Config(config::Command),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +104,7 @@ fn main() -> ExitCode {
         Command::Plugin(options) => plugin::run(options).map(|()| ExitCode::SUCCESS),
         Command::PrepareVm(options) => prepare_vm::run(options),
         Command::Key(command) => key::run(command),
+        Command::Config(command) => config::run(&command),
     };
     done.unwrap_or_else(|error| {
         // Not eprintln!, which panics when standard error is closed.

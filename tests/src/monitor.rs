@@ -21,6 +21,8 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 
 const AGENT_SOCKET: &str = "agent.sock";
 
+const SETTINGS: &str = "config.toml";
+
 /// Between two looks at a condition.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -29,6 +31,7 @@ pub struct Monitor {
     child: Child,
     /// Holds inventory, log and what was said on standard error.
     directory: TempDir,
+    log: PathBuf,
 }
 
 /// What the program is sent.
@@ -38,7 +41,7 @@ pub enum Signal {
     Term,
     /// End, as Ctrl-C says it.
     Int,
-    /// Open the log again.
+    /// Open the log again, and read the settings again.
     Hup,
 }
 
@@ -93,12 +96,38 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start_on(xapi: &Xapi, host: &Ref) -> Self {
+        Self::start_with(xapi, host, None, None)
+    }
+
+    /// Starts it for the pool coordinator, with these settings.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start_set(xapi: &Xapi, settings: &str) -> Self {
+        Self::start_with(xapi, &xapi.host(), Some(settings), None)
+    }
+
+    /// Starts it for the pool coordinator, with its log in this file.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start_logging_to(xapi: &Xapi, log: &Path) -> Self {
+        Self::start_with(xapi, &xapi.host(), None, Some(log))
+    }
+
+    fn start_with(xapi: &Xapi, host: &Ref, settings: Option<&str>, log: Option<&Path>) -> Self {
         let uuid = xapi.get(host, "uuid");
         let uuid = uuid.ok().and_then(|uuid| uuid.text().map(str::to_owned));
         let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no such host"));
         let directory = tempfile::tempdir().unwrap_or_else(|e| panic!("no temporary directory: {e}"));
         let inventory = directory.path().join("inventory");
         write(&inventory, &format!("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='{uuid}'\n"));
+        let log = log.map_or_else(|| directory.path().join("log"), Path::to_owned);
+        if let Some(settings) = settings {
+            write(&directory.path().join(SETTINGS), settings);
+        }
         let errors = directory.path().join("stderr");
         let errors = File::create(&errors).unwrap_or_else(|e| panic!("{}: {e}", errors.display()));
         let program = programs::agent();
@@ -110,20 +139,30 @@ impl Monitor {
             .arg(&inventory)
             .arg("--agent-socket")
             .arg(directory.path().join(AGENT_SOCKET))
+            .arg("--config")
+            .arg(directory.path().join(SETTINGS))
             .arg("--log-file")
-            .arg(directory.path().join("log"))
+            .arg(&log)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|e| panic!("{} cannot be run: {e}", program.display()));
-        Self { child, directory }
+        Self { child, directory, log }
     }
 
     /// Where it logs to.
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
-        self.directory.path().join("log")
+        self.log.clone()
+    }
+
+    /// Changes its settings, which it takes when it is told to by [`Signal::Hup`].
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub fn set(&self, settings: &str) {
+        write(&self.directory.path().join(SETTINGS), settings);
     }
 
     /// Where it lends its connections.

@@ -290,10 +290,14 @@ fn the_precheck_marks_a_pack_that_rpm_installed_so_that_yum_upgrades_it() {
 fn a_configuration_file_that_the_administrator_changed_survives_the_upgrade() {
     let root = Root::of_release("8.2.1");
     install(&root, &FIRST);
-    let rule = root.path().join("etc/logrotate.d/xscontainer");
-    fs::write(&rule, "# mine\n").unwrap();
+    let files = ["etc/logrotate.d/xscontainer", "etc/xscontainer/config.toml"].map(|path| root.path().join(path));
+    for file in &files {
+        fs::write(file, "# mine\n").unwrap();
+    }
     install(&root, &SECOND);
-    assert_eq!(fs::read_to_string(rule).unwrap(), "# mine\n");
+    for file in &files {
+        assert_eq!(fs::read_to_string(file).unwrap(), "# mine\n", "{}", file.display());
+    }
 }
 
 #[test]

@@ -29,8 +29,7 @@ pub(crate) struct Options {
 /// Acts on one container after the other, and prints the name of each that is done; goes on after a failure, whose exit
 /// code is that of the whole.
 pub(crate) fn run(action: Action, options: &Options) -> anyhow::Result<ExitCode> {
-    options.place.begin_log()?;
-    let dom0 = options.place.dom0();
+    let dom0 = options.place.begin()?;
     event_loop()?.block_on(async {
         let mut whole = ExitCode::SUCCESS;
         for text in &options.containers {

@@ -87,7 +87,7 @@ fn show(place: &Place) -> anyhow::Result<ExitCode> {
 
 fn rotate(options: &Rotate) -> anyhow::Result<ExitCode> {
     let place = &options.place;
-    let _log = place.begin_log(LevelFilter::WARN)?;
+    let (_log, _) = place.begin(Some(LevelFilter::WARN))?;
     let dialogue = Dialogue::new(Manner { yes: options.yes, quiet: options.json, unicode: is_utf8() });
     let runtime = event_loop()?;
     let code = runtime.block_on(async {

@@ -61,8 +61,7 @@ pub(crate) struct OfContainer {
 }
 
 pub(crate) fn status(options: &Status) -> anyhow::Result<ExitCode> {
-    options.common.place.begin_log()?;
-    let dom0 = options.common.place.dom0();
+    let dom0 = options.common.place.begin()?;
     let json = options.common.json;
     event_loop()?.block_on(async {
         if options.pool {
@@ -81,8 +80,7 @@ pub(crate) fn status(options: &Status) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn ps(options: &Ps) -> anyhow::Result<ExitCode> {
-    options.common.place.begin_log()?;
-    let dom0 = options.common.place.dom0();
+    let dom0 = options.common.place.begin()?;
     let json = options.common.json;
     let which = if options.running { Which::Up } else { Which::All };
     event_loop()?.block_on(async {
@@ -135,8 +133,7 @@ fn document(
     ask: impl FnOnce(agent::engine::ContainerName) -> Ask,
     shown: impl FnOnce(&str, &Screen) -> Option<String>,
 ) -> anyhow::Result<ExitCode> {
-    options.common.place.begin_log()?;
-    let dom0 = options.common.place.dom0();
+    let dom0 = options.common.place.begin()?;
     let json = options.common.json;
     event_loop()?.block_on(async {
         let asked = async {

@@ -1,6 +1,7 @@
 //! The commands of `xscontainer`: their options, exit codes and signals. Must not know how anything is done.
 
 pub(crate) mod act;
+pub(crate) mod config;
 pub(crate) mod key;
 pub(crate) mod look;
 pub(crate) mod monitor;

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use agent::config::{Changed, Config};
+use agent::guest::ssh;
 use agent::inventory;
 use agent::lending::{self, server::Server};
 use agent::log::Log;
@@ -13,7 +15,7 @@ use agent::xapi::HostUuid;
 use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::level_filters::LevelFilter;
+use tokio::sync::watch;
 
 use super::place::{AgentSocket, Place, event_loop};
 
@@ -38,20 +40,27 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(Options { place, meeting }: Options) -> anyhow::Result<()> {
-    let log = place.begin_log(LevelFilter::INFO)?;
-    let started = start(&log, &place, &meeting);
+    let (log, config) = place.begin(None)?;
+    let started = start(&log, &place, &meeting, config);
     if let (Err(error), true) = (&started, place.log_file.is_some()) {
         tracing::error!("cannot start: {error:#}");
     }
     started
 }
 
-fn start(log: &Log, place: &Place, meeting: &AgentSocket) -> anyhow::Result<()> {
+fn start(log: &Log, place: &Place, meeting: &AgentSocket, config: Config) -> anyhow::Result<()> {
     let host_uuid = inventory::host_uuid(&place.inventory)?;
-    event_loop()?.block_on(run_until_signal(log, place, meeting, host_uuid)).context("cannot listen for signals")
+    let until_signal = run_until_signal(log, place, meeting, config, host_uuid);
+    event_loop()?.block_on(until_signal).context("cannot listen for signals")
 }
 
-async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_uuid: HostUuid) -> std::io::Result<()> {
+async fn run_until_signal(
+    log: &Log,
+    place: &Place,
+    meeting: &AgentSocket,
+    mut config: Config,
+    host_uuid: HostUuid,
+) -> std::io::Result<()> {
     let socket = &place.socket;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -59,7 +68,8 @@ async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_
     let version = agent::VERSION;
     tracing::info!(version, host = %host_uuid, socket = %quoted(&socket.to_string_lossy()), "monitor started");
 
-    let mut monitor = Monitor::new(socket, host_uuid);
+    let (settings, told) = watch::channel(config.monitor);
+    let mut monitor = Monitor::new(socket, host_uuid, told);
     let board = monitor.board();
     let lends = lend(&meeting.agent_socket, monitor.desk(), Arc::new(monitor.teller(log)));
     let service = Service::from_environment();
@@ -81,9 +91,16 @@ async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_
                 _ = hang_up.recv() => {
                     log.reopen();
                     tracing::info!("log reopened on SIGHUP");
+                    if let Some(now) = reload(&place.config, &config) {
+                        log.set_usual_level(now.level);
+                        ssh::allow_sha1(now.sha1);
+                        settings.send_replace(now.monitor);
+                        config = now;
+                    }
                 }
                 () = beat.next() => service.alive(&board.count().to_string()),
                 never = &mut running => match never {},
+                never = log.keep_time() => match never {},
                 never = &mut lending => match never {},
             }
         }
@@ -93,6 +110,23 @@ async fn run_until_signal(log: &Log, place: &Place, meeting: &AgentSocket, host_
     monitor.close().await;
     tracing::info!(signal = ended_by, "monitor ended");
     Ok(())
+}
+
+/// The settings, if they are others now and nothing is wrong with them.
+fn reload(file: &Path, before: &Config) -> Option<Config> {
+    let read = Config::read(file);
+    if let Some(first) = read.faults.first() {
+        let faults = read.faults.len();
+        tracing::error!(faults, %first, "settings not taken, the old ones stay; see xscontainer config check");
+        return None;
+    }
+    for Changed { key, before, now, restart } in read.config.changes(before) {
+        match restart {
+            false => tracing::info!(key, before, now, "setting changed"),
+            true => tracing::warn!(key, before, now, "setting changed; it holds after a restart of the service"),
+        }
+    }
+    Some(read.config)
 }
 
 /// Without this socket everything works; other programs then log in to guests by themselves.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use agent::config::{self, Config, Read};
+use agent::guest::ssh;
 use agent::inventory::DEFAULT_INVENTORY;
 use agent::lending;
 use agent::log::Log;
@@ -46,6 +48,10 @@ pub(crate) struct Common {
 /// Where things are.
 #[derive(Args)]
 pub(crate) struct OperatorsPlace {
+    /// Settings; see xscontainer.toml(5)
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_FILE, hide_short_help = true)]
+    config: PathBuf,
+
     /// XAPI's local unix socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, hide_short_help = true)]
     socket: PathBuf,
@@ -64,14 +70,22 @@ pub(crate) struct OperatorsPlace {
 }
 
 impl OperatorsPlace {
-    pub(crate) fn dom0(&self) -> Dom0 {
-        let Self { socket, inventory, agent_socket, .. } = self;
-        Dom0 { socket: socket.clone(), inventory: inventory.clone(), agent_socket: agent_socket.clone() }
-    }
-
-    pub(crate) fn begin_log(&self) -> anyhow::Result<()> {
+    /// Begins to log to standard error; where everything is.
+    pub(crate) fn begin(&self) -> anyhow::Result<Dom0> {
         let level = if self.verbose { LevelFilter::DEBUG } else { LevelFilter::ERROR };
-        Ok(Log::new(None).install(level)?)
+        Log::new(None).install(level)?;
+        let Read { config, faults, .. } = Config::read(&self.config);
+        for fault in faults {
+            tracing::warn!(%fault, "a setting is wrong; the usual one holds");
+        }
+        ssh::allow_sha1(config.sha1);
+        let Self { socket, inventory, agent_socket, .. } = self;
+        Ok(Dom0 {
+            socket: socket.clone(),
+            inventory: inventory.clone(),
+            agent_socket: agent_socket.clone(),
+            rules: config.monitor.reach,
+        })
     }
 }
 

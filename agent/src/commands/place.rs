@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use agent::config::{self, Config, Read};
+use agent::guest::ssh;
 use agent::inventory::DEFAULT_INVENTORY;
 use agent::lending;
 use agent::log::Log;
@@ -36,6 +38,10 @@ pub(crate) struct Place {
     /// Log debug messages too
     #[arg(long)]
     pub(crate) verbose: bool,
+
+    /// Settings; see xscontainer.toml(5)
+    #[arg(long, value_name = "PATH", default_value = config::DEFAULT_FILE)]
+    pub(crate) config: PathBuf,
 }
 
 /// Where monitor and plugin meet.
@@ -47,6 +53,18 @@ pub(crate) struct AgentSocket {
 }
 
 impl Place {
+    /// Reads the settings, begins to log, from `usual` on or from the level that they name, and tells what is wrong with
+    /// them.
+    pub(crate) fn begin(&self, usual: Option<LevelFilter>) -> anyhow::Result<(Log, Config)> {
+        let Read { config, faults, .. } = Config::read(&self.config);
+        let log = self.begin_log(usual.unwrap_or(config.level))?;
+        for fault in faults {
+            tracing::error!(%fault, "a setting is wrong; the usual one holds");
+        }
+        ssh::allow_sha1(config.sha1);
+        Ok((log, config))
+    }
+
     /// Begins to log, from `usual` on unless debug messages are wanted.
     pub(crate) fn begin_log(&self, usual: LevelFilter) -> anyhow::Result<Log> {
         let log = Log::new(self.log_file.clone());

@@ -9,7 +9,6 @@ use agent::config_drive;
 use agent::plugin::{self, Dom0};
 use anyhow::Context as _;
 use clap::Args;
-use tracing::level_filters::LevelFilter;
 
 use super::place::{AgentSocket, Place, event_loop};
 
@@ -46,11 +45,18 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: Options) -> anyhow::Result<()> {
-    let _log = options.place.begin_log(LevelFilter::INFO)?;
+    let (_log, config) = options.place.begin(None)?;
     let Place { socket, inventory, .. } = options.place;
     let AgentSocket { agent_socket } = options.meeting;
     let drives = config_drive::Places { template: options.template, tools_folder: options.tools_folder };
-    let dom0 = Dom0 { socket, inventory, agent_socket, drives };
+    let dom0 = Dom0 {
+        socket,
+        inventory,
+        agent_socket,
+        drives,
+        rules: config.monitor.reach,
+        messages: config.monitor.messages,
+    };
     let runtime = event_loop()?;
     // XAPI passes failures on only if the program ends well, so it does even after a panic, which is in the log.
     let answer = catch_unwind(AssertUnwindSafe(|| runtime.block_on(plugin::answer(&options.call, &dom0))));

@@ -145,8 +145,9 @@ impl Options {
 pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
     let order =
         options.order().unwrap_or_else(|why| clap::Error::raw(ErrorKind::ArgumentConflict, format!("{why}\n")).exit());
-    let _log =
-        options.place.begin_log(if options.place.log_file.is_some() { LevelFilter::INFO } else { LevelFilter::OFF })?;
+    let usual = (options.place.log_file.is_none()).then_some(LevelFilter::OFF);
+    let (_log, config) = options.place.begin(usual)?;
+    let rules = config.monitor.reach;
     let dialogue = Dialogue::new(Manner { yes: options.yes, quiet: options.json, unicode: is_utf8() });
     let runtime = event_loop()?;
     let code = runtime.block_on(async {
@@ -154,7 +155,7 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
         let client = Client::new(&options.place.socket);
         let result = {
             let work = async {
-                let job = Job::find(client.clone(), &options.place.inventory, &options.vm).await;
+                let job = Job::find(client.clone(), &options.place.inventory, &options.vm, rules).await;
                 let result = match &job {
                     Ok(job) => prepare::carry_out(job, &order, &dialogue, &mut undo).await,
                     Err(_) => Err(Problem::Declined("")),

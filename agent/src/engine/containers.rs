@@ -96,15 +96,22 @@ struct RawPort {
 }
 
 /// Puts a list together from its elements.
-#[derive(Default)]
 pub(super) struct Collector {
     found: Containers,
+    /// Containers kept.
+    most: usize,
     ids: BTreeSet<String>,
     kept: usize,
     commands_short: bool,
 }
 
 impl Collector {
+    /// Keeps so many containers, at most [`MAX_CONTAINERS`].
+    pub(super) fn up_to(most: usize) -> Self {
+        let (found, ids) = (Containers::default(), BTreeSet::new());
+        Self { found, most: most.min(MAX_CONTAINERS), ids, kept: 0, commands_short: false }
+    }
+
     /// Reads one element.
     pub(super) fn push(&mut self, element: &[u8]) {
         let text = String::from_utf8_lossy(element);
@@ -123,7 +130,7 @@ impl Collector {
             self.found.list.iter_mut().chain([&mut container]).for_each(shorten);
             self.kept = self.found.list.iter().map(cost).sum();
         }
-        if self.found.list.len() == MAX_CONTAINERS || self.kept + cost(&container) > MAX_KEPT {
+        if self.found.list.len() == self.most || self.kept + cost(&container) > MAX_KEPT {
             self.found.beyond_limit += 1;
             return;
         }
@@ -202,7 +209,7 @@ mod tests {
     const ID: &str = "3f1c2ab49d0e5b6778c9a0b1c2d3e4f5061728394a5b6c7d8e9f00112233aa01";
 
     fn collect(elements: impl IntoIterator<Item = Value>) -> Containers {
-        let mut collector = Collector::default();
+        let mut collector = Collector::up_to(MAX_CONTAINERS);
         elements.into_iter().for_each(|element| collector.push(element.to_string().as_bytes()));
         collector.finish()
     }
@@ -297,12 +304,20 @@ mod tests {
 
     #[test]
     fn invalid_utf8_is_replaced() {
-        let mut collector = Collector::default();
+        let mut collector = Collector::up_to(MAX_CONTAINERS);
         collector.push(format!("{{\"Id\":\"{ID}\",\"Image\":\"a?b\"}}").replace('?', "\u{0}").as_bytes());
         collector.push(&[br#"{"Id":"000000000000","Image":"a"#.as_slice(), &[0xff], br#"b"}"#].concat());
         let found = collector.finish();
         assert_eq!(found.list[0].image, "a\u{fffd}b");
         // A raw control character is not JSON.
         assert_eq!(found.unreadable, 1);
+    }
+
+    #[test]
+    fn fewer_can_be_kept_and_the_rest_is_counted() {
+        let mut collector = Collector::up_to(2);
+        (0..5).for_each(|n| collector.push(format!("{{\"Id\":\"{n:012}\"}}").as_bytes()));
+        let found = collector.finish();
+        assert_eq!((found.list.len(), found.beyond_limit), (2, 3));
     }
 }

@@ -37,7 +37,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use container_name::ContainerName;
-pub use containers::{Container, Containers, Port};
+pub use containers::{Container, Containers, MAX_CONTAINERS, Port};
 pub use error::Error;
 pub use event::{Event, Subject};
 pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP};
@@ -47,8 +47,20 @@ use containers::{Collector, MAX_ELEMENT};
 use event::MAX_EVENT;
 use json::{Framing, Splitter};
 
-/// How long an engine may take to begin an answer.
-pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+/// What an engine may take, within what this program can bear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How long it may take to begin an answer.
+    pub answer: Duration,
+    /// Containers kept of its list, at most [`MAX_CONTAINERS`]; the rest is counted.
+    pub containers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { answer: Duration::from_secs(10), containers: MAX_CONTAINERS }
+    }
+}
 
 /// The largest HTTP header put up with, bytes; also the most that one connection keeps for reading.
 const HEADER_BYTES: usize = 8 * 1024;
@@ -123,7 +135,18 @@ impl Engine {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let mut connection = Connection::over(stream).await?;
+        Self::open_within(stream, Limits::default()).await
+    }
+
+    /// As [`Engine::open`], with other limits than the usual ones.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn open_within<S>(stream: S, limits: Limits) -> Result<Self, Error>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let mut connection = Connection::over(stream, limits).await?;
         let what = "GET /version";
         let version = connection.document("/version", what, &["ApiVersion", "Version", "Components"]).await?;
         let not_an_engine = |cause: &str| Error::NotAnEngine { what, cause: cause.to_owned() };
@@ -143,7 +166,7 @@ impl Engine {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        Ok(Self { connection: Connection::over(stream).await?, identity })
+        Ok(Self { connection: Connection::over(stream, Limits::default()).await?, identity })
     }
 
     /// The newest API that the engine speaks, which is the one used.
@@ -183,7 +206,7 @@ impl Engine {
         let path = path(self.identity.api, "/containers/json?all=1");
         let mut body = Body::new(self.connection.get(&path, what).await?, what);
         let mut splitter = Splitter::new(Framing::Array, MAX_ELEMENT);
-        let mut collector = Collector::default();
+        let mut collector = Collector::up_to(self.connection.limits.containers);
         while let Some(bytes) = body.next().await? {
             let mut rest = &bytes[..];
             while let Some(element) = splitter.next(&mut rest).map_err(|bad| bad_json(what, &bad))? {
@@ -209,7 +232,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error`]
-    pub async fn events<S>(stream: S, api: ApiVersion) -> Result<Events, Error>
+    pub async fn events<S>(stream: S, api: ApiVersion, limits: Limits) -> Result<Events, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -218,7 +241,7 @@ impl Engine {
             // {"type":["container","image"]}
             false => "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22image%22%5D%7D",
         };
-        let mut connection = Connection::over(stream).await?;
+        let mut connection = Connection::over(stream, limits).await?;
         let body = connection.get(&path(api, filter), Events::WHAT).await?;
         Ok(Events {
             body: Body::endless(body, Events::WHAT),
@@ -269,11 +292,12 @@ impl Events {
 /// HTTP over one stream.
 struct Connection {
     sender: SendRequest<Empty<Bytes>>,
+    limits: Limits,
     _driver: AbortOnDropHandle<()>,
 }
 
 impl Connection {
-    async fn over<S>(stream: S) -> Result<Self, Error>
+    async fn over<S>(stream: S, limits: Limits) -> Result<Self, Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -286,12 +310,12 @@ impl Connection {
             // Its error also reaches whoever waits for an answer; between answers nobody needs it.
             let _ = driver.await;
         });
-        Ok(Self { sender, _driver: AbortOnDropHandle::new(driver) })
+        Ok(Self { sender, limits, _driver: AbortOnDropHandle::new(driver) })
     }
 
     /// The body of the answer to a request for something, if its status is 200.
     async fn get(&mut self, path: &str, what: &'static str) -> Result<Incoming, Error> {
-        self.ask(Method::GET, path, what, ANSWER_LIMIT).await
+        self.ask(Method::GET, path, what, self.limits.answer).await
     }
 
     /// The body of the answer to a request without one, if it begins within `limit` and its status is one of success.

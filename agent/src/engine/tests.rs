@@ -80,7 +80,7 @@ pub(super) async fn opened(then: Vec<Does>) -> Engine {
 }
 
 async fn subscribed(pieces: Vec<Vec<u8>>) -> Result<Events, Error> {
-    Engine::events(engine(vec![Does::Sends(pieces)]).0, ApiVersion(1, 41)).await
+    Engine::events(engine(vec![Does::Sends(pieces)]).0, ApiVersion(1, 41), Limits::default()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +172,7 @@ async fn a_subscription_stands_before_the_first_event_and_may_be_silent_for_hour
 #[tokio::test(start_paused = true)]
 async fn events_without_chunks_end_with_the_connection() {
     let (stream, _) = engine(vec![Does::Json(String::new()), Does::Closes]);
-    let mut events = Engine::events(stream, ApiVersion(1, 41)).await.unwrap();
+    let mut events = Engine::events(stream, ApiVersion(1, 41), Limits::default()).await.unwrap();
     assert!(matches!(events.next().await, Err(Error::Closed(_))));
 }
 
@@ -189,7 +189,7 @@ async fn an_event_is_not_lost_by_giving_up_waiting_for_it() {
         }
         std::future::pending::<()>().await;
     });
-    let mut events = Engine::events(ours, ApiVersion(1, 41)).await.unwrap();
+    let mut events = Engine::events(ours, ApiVersion(1, 41), Limits::default()).await.unwrap();
     let mut given_up = 0;
     let event = loop {
         match timeout(Duration::from_millis(70), events.next()).await {
@@ -207,7 +207,7 @@ async fn old_engines_are_not_asked_for_kinds_of_events() {
         [(ApiVersion(1, 21), "GET /v1.21/events HTTP/1.1"), (ApiVersion(1, 22), "GET /v1.22/events?filters=")]
     {
         let (stream, seen) = engine(vec![Does::Sends(vec![head("Transfer-Encoding: chunked\r\n")])]);
-        let _events = Engine::events(stream, api).await.unwrap();
+        let _events = Engine::events(stream, api, Limits::default()).await.unwrap();
         assert!(seen.lock().unwrap()[0].starts_with(expected));
     }
 }

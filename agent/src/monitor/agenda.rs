@@ -7,21 +7,38 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least time from one look at the list of containers to the next, and so from one write to the next.
-pub const LIST_INTERVAL: Duration = Duration::from_secs(1);
+/// The times of a timetable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// The least time from one look at the list of containers to the next, and so from one write to the next.
+    pub list_interval: Duration,
+    /// The least time from one look at the engine's description to the next: it is longer to make and less missed.
+    pub info_interval: Duration,
+    /// After so long without an answer the engine is asked for one.
+    pub ping_after: Duration,
+    /// Both are looked at after so long without any event, in case one was lost on the way.
+    pub recheck_after: Duration,
+    /// Events read in one [`Times::list_interval`]. A guest that sends more is read on in the next one: its flood then
+    /// waits in its own buffers.
+    pub events_read: usize,
+}
 
-/// The least time from one look at the engine's description to the next: it is longer to make and less missed.
-pub const INFO_INTERVAL: Duration = Duration::from_secs(5);
+impl Times {
+    /// The usual ones.
+    pub const USUAL: Self = Self {
+        list_interval: Duration::from_secs(1),
+        info_interval: Duration::from_secs(5),
+        ping_after: Duration::from_secs(5),
+        recheck_after: Duration::from_secs(300),
+        events_read: 1000,
+    };
+}
 
-/// After so long without an answer the engine is asked for one.
-pub const PING_AFTER: Duration = Duration::from_secs(5);
-
-/// Both are looked at after so long without any event, in case one was lost on the way.
-pub const RECHECK_AFTER: Duration = Duration::from_secs(300);
-
-/// Events read in one [`LIST_INTERVAL`]. A guest that sends more is read on in the next one: its flood then waits in
-/// its own buffers.
-pub const EVENTS_READ: u32 = 1000;
+impl Default for Times {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +55,7 @@ pub enum Step {
 /// The timetable of one connection.
 #[derive(Debug)]
 pub struct Agenda {
+    times: Times,
     /// When the list was last asked for.
     listed: Option<Instant>,
     /// When the description was last asked for.
@@ -51,22 +69,28 @@ pub struct Agenda {
     /// Nothing is refreshed before, because writing failed.
     not_before: Option<Instant>,
     /// Events that may still be read before the next refresh.
-    quota: u32,
+    quota: usize,
 }
 
 impl Agenda {
     /// A timetable on which everything is due.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(times: Times) -> Self {
         Self {
+            times,
             listed: None,
             described: None,
             list_due: true,
             info_due: true,
             answered: Instant::now(),
             not_before: None,
-            quota: EVENTS_READ,
+            quota: times.events_read,
         }
+    }
+
+    /// Goes by other times from now on.
+    pub fn go_by(&mut self, times: Times) {
+        self.times = times;
     }
 
     /// Notes that an event said what may have changed.
@@ -100,7 +124,7 @@ impl Agenda {
     pub fn begin(&mut self, step: Step) {
         let now = Instant::now();
         let Step::Refresh { info } = step else { return };
-        (self.listed, self.list_due, self.quota) = (Some(now), false, EVENTS_READ);
+        (self.listed, self.list_due, self.quota) = (Some(now), false, self.times.events_read);
         if info {
             (self.described, self.info_due) = (Some(now), false);
         }
@@ -123,7 +147,7 @@ impl Agenda {
     pub fn next(&self) -> (Step, Instant) {
         let (list, info) = (self.list_at(), self.info_at());
         let refresh = list.min(info);
-        let ping = self.answered + PING_AFTER;
+        let ping = self.answered + self.times.ping_after;
         if ping < refresh {
             return (Step::Ping, ping);
         }
@@ -131,24 +155,19 @@ impl Agenda {
     }
 
     fn list_at(&self) -> Instant {
-        self.due(self.listed, if self.list_due { LIST_INTERVAL } else { RECHECK_AFTER })
+        self.due(self.listed, if self.list_due { self.times.list_interval } else { self.times.recheck_after })
     }
 
     fn info_at(&self) -> Instant {
         // Every refresh looks at the list, so its interval holds for the description as well.
-        let own = self.due(self.described, if self.info_due { INFO_INTERVAL } else { RECHECK_AFTER });
-        own.max(self.due(self.listed, LIST_INTERVAL))
+        let own =
+            self.due(self.described, if self.info_due { self.times.info_interval } else { self.times.recheck_after });
+        own.max(self.due(self.listed, self.times.list_interval))
     }
 
     fn due(&self, last: Option<Instant>, interval: Duration) -> Instant {
         let regular = last.map_or_else(Instant::now, |last| last + interval);
         self.not_before.map_or(regular, |earliest| regular.max(earliest))
-    }
-}
-
-impl Default for Agenda {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -158,6 +177,11 @@ mod tests {
 
     use super::*;
 
+    const USUAL: Times = Times::USUAL;
+    const LIST_INTERVAL: Duration = USUAL.list_interval;
+    const INFO_INTERVAL: Duration = USUAL.info_interval;
+    const PING_AFTER: Duration = USUAL.ping_after;
+    const RECHECK_AFTER: Duration = USUAL.recheck_after;
     const MOMENT: Duration = Duration::from_millis(100);
 
     fn in_time(agenda: &Agenda) -> (Step, Duration) {
@@ -167,7 +191,7 @@ mod tests {
 
     /// An agenda on which nothing is due.
     fn done() -> Agenda {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(USUAL);
         agenda.begin(Step::Refresh { info: true });
         agenda.answered();
         agenda
@@ -175,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn everything_is_looked_at_in_the_beginning() {
-        assert_eq!(in_time(&Agenda::new()), (Step::Refresh { info: true }, Duration::ZERO));
+        assert_eq!(in_time(&Agenda::new(USUAL)), (Step::Refresh { info: true }, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]
@@ -212,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_event_while_a_look_is_on_its_way_counts_for_the_next() {
-        let mut agenda = Agenda::new();
+        let mut agenda = Agenda::new(USUAL);
         agenda.begin(Step::Refresh { info: true });
         agenda.event(true, false);
         agenda.answered();
@@ -233,7 +257,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_flood_is_not_read_on_and_not_forgotten() {
         let mut agenda = done();
-        (0..EVENTS_READ).for_each(|_| agenda.event(false, false));
+        (0..USUAL.events_read).for_each(|_| agenda.event(false, false));
         assert!(!agenda.reads_events());
         assert_eq!(in_time(&agenda), (Step::Refresh { info: false }, LIST_INTERVAL));
         agenda.begin(Step::Refresh { info: false });
@@ -263,5 +287,14 @@ mod tests {
         advance(RECHECK_AFTER - MOMENT).await;
         agenda.answered();
         assert_eq!(in_time(&agenda), (Step::Refresh { info: true }, MOMENT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_times_hold_for_what_is_due_already() {
+        let mut agenda = done();
+        advance(MOMENT).await;
+        agenda.event(true, false);
+        agenda.go_by(Times { list_interval: LIST_INTERVAL * 3, ..USUAL });
+        assert_eq!(in_time(&agenda), (Step::Refresh { info: false }, LIST_INTERVAL * 3 - MOMENT));
     }
 }

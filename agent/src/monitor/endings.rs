@@ -17,18 +17,27 @@ pub const INTERVAL: Duration = DAY;
 /// After so long they are looked at again when XAPI did not take what was to be told.
 pub const RETRY: Duration = Duration::from_secs(600);
 
-/// Told first so long before a certificate ends.
-const FIRST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// When it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// First so long before a certificate ends.
+    pub first: Duration,
+    /// And again so long before.
+    pub again: Duration,
+}
 
-/// And again so long before.
-const AGAIN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+impl Default for Times {
+    fn default() -> Self {
+        Self { first: DAY * 30, again: DAY * 7 }
+    }
+}
 
 /// Tells what there is to tell as of `now`, and withdraws what is not true any more.
 ///
 /// # Errors
 /// [`Error`]
-pub async fn tell(notices: &mut Notices, expiries: &[Expiry], now: SystemTime) -> Result<(), Error> {
-    let due = due(expiries, now);
+pub async fn tell(notices: &mut Notices, expiries: &[Expiry], times: Times, now: SystemTime) -> Result<(), Error> {
+    let due = due(expiries, times, now);
     for topic in [Topic::CertificateEnds, Topic::CertificateEndsSoon] {
         match &due {
             Some((due, body)) if *due == topic => notices.say(topic, body).await?,
@@ -40,11 +49,11 @@ pub async fn tell(notices: &mut Notices, expiries: &[Expiry], now: SystemTime) -
 
 /// What is to be told: one message that names every certificate that ends soon, the first that ends first. Its text does not
 /// depend on the day, so that it stays the same message.
-fn due(expiries: &[Expiry], now: SystemTime) -> Option<(Topic, String)> {
+fn due(expiries: &[Expiry], times: Times, now: SystemTime) -> Option<(Topic, String)> {
     let within = |time: Duration| move |expiry: &&Expiry| expiry.not_after <= now + time;
-    let mut ending: Vec<&Expiry> = expiries.iter().filter(within(FIRST)).collect();
+    let mut ending: Vec<&Expiry> = expiries.iter().filter(within(times.first)).collect();
     ending.sort_by_key(|expiry| expiry.not_after);
-    let topic = if within(AGAIN)(ending.first()?) { Topic::CertificateEndsSoon } else { Topic::CertificateEnds };
+    let topic = if within(times.again)(ending.first()?) { Topic::CertificateEndsSoon } else { Topic::CertificateEnds };
     let listed: Vec<String> = ending.iter().map(ToString::to_string).collect();
     let ours = ending.iter().any(|expiry| expiry.whose != Whose::Engine);
     let remedy = if ours { PREPARE_AGAIN } else { NEW_FOR_ENGINE };
@@ -64,6 +73,10 @@ const NEW_FOR_ENGINE: &str = "Give the engine a new certificate of the same auth
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn due(expiries: &[Expiry], now: SystemTime) -> Option<(Topic, String)> {
+        super::due(expiries, Times::default(), now)
+    }
 
     fn now() -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_374_000)

@@ -14,6 +14,7 @@ pub mod endings;
 pub mod notices;
 pub mod publish;
 pub mod rows;
+pub mod settings;
 pub mod tell;
 pub mod tidy;
 pub mod vm;
@@ -39,6 +40,7 @@ use crate::xapi::{Change, Client, Follower, HostRef, HostUuid, PoolRef, State, U
 
 use board::{Board, Named};
 use publish::Publisher;
+use settings::Settings;
 use tell::Teller;
 use tidy::Tidy;
 use vm::{Shared, watch_vm};
@@ -76,9 +78,9 @@ impl Drop for Task {
 }
 
 impl Monitor {
-    /// Of the host `host_uuid`, through XAPI at `socket`. Does nothing before [`Monitor::run`].
+    /// Of the host `host_uuid`, through XAPI at `socket`, by `settings`. Does nothing before [`Monitor::run`].
     #[must_use]
-    pub fn new(socket: &Path, host_uuid: HostUuid) -> Self {
+    pub fn new(socket: &Path, host_uuid: HostUuid, settings: channel::Receiver<Settings>) -> Self {
         let client = Client::new(socket);
         Self {
             follower: Follower::new(socket, host_uuid.clone()),
@@ -89,6 +91,7 @@ impl Monitor {
                 client,
                 board: Board::default(),
                 desk: Desk::default(),
+                settings,
             },
             watched: Watched::new(),
             tasks: BTreeMap::new(),

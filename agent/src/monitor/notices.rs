@@ -38,8 +38,8 @@ impl Topic {
             Self::Unreachable => "Container Management cannot monitor VM",
             Self::LeftOut => "Container Management cannot show all containers",
             Self::LaxCertificate => "Container Management does not compare a certificate with the address",
-            Self::CertificateEnds => "A certificate of Container Management expires within 30 days",
-            Self::CertificateEndsSoon => "A certificate of Container Management expires within 7 days",
+            Self::CertificateEnds => "A certificate of Container Management expires in some weeks",
+            Self::CertificateEndsSoon => "A certificate of Container Management expires within days",
         }
     }
 }

@@ -42,7 +42,7 @@ async fn lines_logged(events: Vec<Answer>) -> Vec<String> {
         _ => None,
     });
     let host_uuid = HostUuid::parse("0a1b2c3d-1111-2222-3333-444455556666").unwrap();
-    let mut monitor = Monitor::new(&server.socket(), host_uuid);
+    let mut monitor = Monitor::new(&server.socket(), host_uuid, channel::channel(Settings::default()).1);
     assert!(timeout(Duration::from_secs(3600), monitor.run()).await.is_err());
     let lines = lines.0.lock().unwrap().clone();
     let lines = String::from_utf8(lines).unwrap();

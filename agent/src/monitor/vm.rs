@@ -25,24 +25,40 @@ use super::board::{Board, Phase, Place};
 use super::endings;
 use super::notices::{Notices, Topic};
 use super::publish::{Kind, Publisher};
+use super::settings::{self, Settings as Rules};
 use crate::access::{Mode, PoolKey, Settings};
 use crate::engine::{Engine, Events};
 use crate::guest::Connection;
 use crate::lending::{Desk, Lent};
 use crate::reach::{self, Situation, Trouble};
 use crate::view::{self, LeftOut, Room};
-use crate::xapi::backoff::Backoff;
+use crate::xapi::backoff::{self, Backoff};
 use crate::xapi::{self, Client, VmRef, VmUuid};
 
-/// A view that nobody could confirm for so long is taken away. A connection counts as lost after 10 s without an answer,
-/// so no view is ever more than 20 s older than the truth.
-pub const WIPED_AFTER: Duration = Duration::from_secs(10);
+/// The times of a VM's task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// A view that nobody could confirm for so long is taken away. A connection counts as lost after 10 s without an
+    /// answer, so no view is ever more than 20 s older than the truth.
+    pub wiped_after: Duration,
+    /// After so long without a view, a message says why.
+    pub told_after: Duration,
+    /// How long an engine may take to answer a ping: with [`super::agenda::Times::ping_after`] 10 s without an answer.
+    pub ping_limit: Duration,
+    /// The longest pause between two attempts to connect.
+    pub longest_pause: Duration,
+}
 
-/// After so long without a view, a message says why.
-pub const TOLD_AFTER: Duration = Duration::from_secs(120);
-
-/// How long an engine may take to answer a ping: with [`super::agenda::PING_AFTER`] 10 s without an answer.
-pub const PING_LIMIT: Duration = Duration::from_secs(5);
+impl Default for Times {
+    fn default() -> Self {
+        Self {
+            wiped_after: Duration::from_secs(10),
+            told_after: Duration::from_secs(120),
+            ping_limit: Duration::from_secs(5),
+            longest_pause: backoff::LONGEST_PAUSE,
+        }
+    }
+}
 
 /// How long XAPI may take for one of our writes before a fresher view is made.
 const WRITE_LIMIT: Duration = Duration::from_secs(15);
@@ -64,6 +80,15 @@ pub struct Shared {
     pub board: Board,
     /// Where tasks lend their connections.
     pub desk: Desk,
+    /// What they go by.
+    pub settings: watch::Receiver<Rules>,
+}
+
+impl Shared {
+    /// What holds now.
+    fn rules(&self) -> Rules {
+        *self.settings.borrow()
+    }
 }
 
 /// Why the containers are not seen any longer.
@@ -95,7 +120,7 @@ pub async fn watch_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch:
 }
 
 async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Receiver<Situation>) -> Infallible {
-    let now = Instant::now();
+    let (now, times) = (Instant::now(), shared.rules().vm);
     let mut task = Task {
         publisher: Publisher::new(shared.client.clone(), vm.clone()),
         notices: Notices::new(shared.client.clone(), uuid.clone()),
@@ -104,8 +129,8 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
         vm,
         uuid,
         situation,
-        wipe_at: Some(now + WIPED_AFTER),
-        tell_at: Some(now + TOLD_AFTER),
+        wipe_at: Some(now + times.wiped_after),
+        tell_at: Some(now + times.told_after),
         reason: None,
         account: Account::default(),
     };
@@ -116,7 +141,7 @@ async fn follow_vm(shared: Shared, vm: VmRef, uuid: VmUuid, situation: watch::Re
             Ok(never) => match never {},
             Err(End::Elsewhere) => Duration::ZERO,
             Err(End::Trouble(trouble)) => {
-                let pause = backoff.failed();
+                let pause = backoff.failed_up_to(task.shared.rules().vm.longest_pause);
                 let family = task.situation.borrow().family;
                 task.account.failed(&trouble, family, pause);
                 task.place.failed(&trouble.to_string(), &trouble.remedy(family));
@@ -150,6 +175,7 @@ struct Task {
 impl Task {
     /// Connects, and lives until that ends.
     async fn attempt(&mut self, backoff: &mut Backoff) -> Result<Infallible, End> {
+        let rules = self.shared.rules().reach;
         let situation = self.situation.borrow_and_update().clone();
         let settings = situation.settings.clone().map_err(Trouble::Setting)?;
         if situation.candidates.usable.is_empty() {
@@ -161,14 +187,14 @@ impl Task {
         // On the heap while they last: most tasks of a large pool may be waiting.
         let connecting = connect(self.shared.clone(), situation.clone(), settings.clone());
         let connection = self
-            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(reach::in_time(connecting)))
+            .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(rules.in_time(connecting)))
             .await
             .ok_or(End::Elsewhere)??;
         reach::remember_host_key(&self.shared.client, &self.vm, &settings, &connection).await?;
 
         self.place.enter(Phase::Synchronising);
         let connection = Arc::new(connection);
-        let opening = Box::pin(reach::in_time(open(&connection)));
+        let opening = Box::pin(rules.in_time(open(&connection, &rules)));
         let moved = |now: &Situation| has_moved(now, &settings, &connection);
         let (engine, events) = self.meanwhile(moved, opening).await.ok_or(End::Elsewhere)??;
         backoff.works();
@@ -182,7 +208,8 @@ impl Task {
         mut engine: Engine,
         mut events: Events,
     ) -> Result<Infallible, End> {
-        let mut agenda = Agenda::new();
+        let mut rules = self.shared.settings.clone();
+        let mut agenda = Agenda::new(self.shared.rules().agenda);
         let (asks, mut asked) = mpsc::channel(1);
         let _offer = self.shared.desk.offer(self.uuid.clone(), Lent::new(connection, engine.identity(), asks));
         // Who waits for the next look.
@@ -207,12 +234,18 @@ impl Task {
                     }
                     self.heal(&mut agenda);
                 }
+                () = settings::changed(&mut rules) => {
+                    agenda.go_by(rules.borrow_and_update().agenda);
+                    endings_at = Instant::now();
+                }
                 () = at_or_never(settles_at) => {
                     compared = settles_at;
                     self.heal(&mut agenda);
                 }
                 () = sleep_until(endings_at), if !self.is_first_look() => {
-                    let told = endings::tell(&mut self.notices, &connection.expiries(), SystemTime::now()).await;
+                    let Rules { endings, messages, .. } = self.shared.rules();
+                    let expiries = if messages { connection.expiries() } else { Vec::new() };
+                    let told = endings::tell(&mut self.notices, &expiries, endings, SystemTime::now()).await;
                     endings_at += if told.is_ok() { endings::INTERVAL } else { endings::RETRY };
                     log_unless_done(told);
                 }
@@ -223,10 +256,7 @@ impl Task {
                 () = sleep_until(at) => {
                     agenda.begin(step);
                     match step {
-                        Step::Ping => timeout(PING_LIMIT, engine.ping())
-                            .await
-                            .map_err(|_| Trouble::Slow { what: "a sign of life of the engine", limit: PING_LIMIT })?
-                            .map_err(Trouble::Engine)?,
+                        Step::Ping => self.ping(&mut engine).await?,
                         Step::Refresh { info } => {
                             let who = mem::take(&mut waiting);
                             if self.refresh(&mut engine, info).await? {
@@ -248,6 +278,20 @@ impl Task {
         }
     }
 
+    async fn ping(&self, engine: &mut Engine) -> Result<(), Trouble> {
+        let limit = self.shared.rules().vm.ping_limit;
+        let slow = |_| Trouble::Slow { what: "a sign of life of the engine", limit };
+        timeout(limit, engine.ping()).await.map_err(slow)?.map_err(Trouble::Engine)
+    }
+
+    /// Makes sure that there is a message about `topic`, or none if there are to be no messages.
+    async fn raise(&mut self, topic: Topic, body: &str) -> Result<(), xapi::Error> {
+        match self.shared.rules().messages {
+            true => self.notices.raise(topic, body).await,
+            false => self.notices.withdraw(topic).await,
+        }
+    }
+
     /// Makes XAPI show what the engine has now; false if XAPI does not let us.
     async fn refresh(&mut self, engine: &mut Engine, info: bool) -> Result<bool, Trouble> {
         let (documents, left_out) = self.look(engine, info).await?;
@@ -260,7 +304,7 @@ impl Task {
         }
         log_unless_done(match left_out.is_nothing() {
             true => self.notices.withdraw(Topic::LeftOut).await,
-            false => self.notices.raise(Topic::LeftOut, &left_out.to_string()).await,
+            false => self.raise(Topic::LeftOut, &left_out.to_string()).await,
         });
         log_unless_done(self.notices.withdraw(Topic::Unreachable).await);
         Ok(matches!(written, Ok(Ok(_))))
@@ -268,7 +312,7 @@ impl Task {
 
     /// The documents as the engine has them now.
     async fn look(&self, engine: &mut Engine, info: bool) -> Result<(Vec<(Kind, String)>, LeftOut), Trouble> {
-        let room = Room::beside(self.situation.borrow().other_config_bytes);
+        let room = Room::beside_within(self.situation.borrow().other_config_bytes, self.shared.rules().view);
         let containers = engine.containers().await?;
         self.place.saw(&containers);
         let ps = view::ps(&containers, room);
@@ -293,7 +337,7 @@ impl Task {
         self.account.works(&way, &identity);
         let lax = settings.mode == Mode::Tls && settings.verify.is_none();
         log_unless_done(match lax {
-            true => self.notices.raise(Topic::LaxCertificate, LAX_CERTIFICATE).await,
+            true => self.raise(Topic::LaxCertificate, LAX_CERTIFICATE).await,
             false => self.notices.withdraw(Topic::LaxCertificate).await,
         });
     }
@@ -301,8 +345,8 @@ impl Task {
     /// Notes that nobody vouches for the view from now on.
     fn unconfirmed(&mut self) {
         if self.place.phase() == Phase::Live {
-            let now = Instant::now();
-            (self.wipe_at, self.tell_at) = (Some(now + WIPED_AFTER), Some(now + TOLD_AFTER));
+            let (now, times) = (Instant::now(), self.shared.rules().vm);
+            (self.wipe_at, self.tell_at) = (Some(now + times.wiped_after), Some(now + times.told_after));
         }
     }
 
@@ -364,7 +408,7 @@ impl Task {
                 // None while the first attempt is on its way.
                 let Some(reason) = &self.reason else { continue };
                 let body = format!("{reason}. {}", reason.remedy(self.situation.borrow().family));
-                match timeout(WRITE_LIMIT, self.notices.raise(Topic::Unreachable, &body)).await {
+                match timeout(WRITE_LIMIT, self.raise(Topic::Unreachable, &body)).await {
                     Ok(Ok(())) => self.tell_at = None,
                     Ok(Err(error)) => tracing::debug!(%error, "cannot tell why there is no view"),
                     Err(_) => {}
@@ -379,13 +423,13 @@ const LAX_CERTIFICATE: &str = "The engine's certificate is accepted for any addr
     VM's address, or to \"chain\" if its certificate authority serves this VM alone.";
 
 async fn connect(shared: Shared, situation: Situation, settings: Settings) -> Result<Connection, Trouble> {
-    reach::connect(&shared.client, &shared.pool_key, &situation.candidates, &settings).await
+    reach::connect(&shared.client, &shared.pool_key, &situation.candidates, &settings, &shared.rules().reach).await
 }
 
-async fn open(connection: &Connection) -> Result<(Engine, Events), Trouble> {
-    let engine = reach::engine(connection).await?;
+async fn open(connection: &Connection, rules: &reach::Rules) -> Result<(Engine, Events), Trouble> {
+    let engine = reach::engine(connection, rules).await?;
     // Subscribed before the first list is read: what changes in between is told.
-    let events = Engine::events(connection.open().await?, engine.api_version()).await?;
+    let events = Engine::events(connection.open().await?, engine.api_version(), rules.engine).await?;
     Ok((engine, events))
 }
 

@@ -8,14 +8,14 @@ use super::find::{self, Named};
 use super::problem::Problem;
 use crate::access::PoolKey;
 use crate::engine::{ContainerName, Engine};
-use crate::guest::{self, Connection, Family};
+use crate::guest::{self, Connection};
 use crate::inventory;
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::standing::{List, Row};
 use crate::lending::{Answer, Ask};
 use crate::monitor::rows;
 use crate::plugin;
-use crate::reach::{self, Situation, Trouble};
+use crate::reach::{self, Rules, Situation};
 use crate::xapi::{Client, Error, HostRef, PowerState, State, Vm, VmRef, VmUuid, events, hosts};
 
 /// How long another host may take for an action.
@@ -30,6 +30,8 @@ pub struct Dom0 {
     pub inventory: PathBuf,
     /// The monitor's socket.
     pub agent_socket: PathBuf,
+    /// For connections of our own.
+    pub rules: Rules,
 }
 
 /// A container that is meant.
@@ -55,6 +57,8 @@ pub struct Pool {
     pub state: State,
     /// This host.
     pub here: HostRef,
+    /// For connections.
+    pub rules: Rules,
 }
 
 /// An engine, and the way to it, which must last as long.
@@ -76,7 +80,7 @@ impl Pool {
         let client = Client::new(&dom0.socket);
         let here = hosts::by_uuid(&client, &uuid).await?;
         let state = events::state(&client).await?;
-        Ok(Self { pool_key: PoolKey::new(client.clone()), client, state, here })
+        Ok(Self { pool_key: PoolKey::new(client.clone()), client, state, here, rules: dom0.rules })
     }
 
     /// Logs in to a VM, and finds its engine.
@@ -92,26 +96,17 @@ impl Pool {
         if elsewhere.is_some() {
             situation.candidates = situation.candidates.from_afar();
         }
-        match self.go(vm, &situation).await {
-            Ok(reached) => Ok(reached),
+        match reach::open_engine(&self.client, &self.pool_key, vm, &situation, &self.rules).await {
+            Ok((connection, engine)) => Ok(Reached { connection, engine }),
             Err(trouble) => {
                 let elsewhere = match elsewhere {
                     Some(host) => Some(self.client.call("host.get_name_label", &[host.into()]).await?),
                     None => None,
                 };
-                let (vm, family): (_, Family) = (record.name_label.clone(), situation.family);
+                let (vm, family) = (record.name_label.clone(), situation.family);
                 Err(Problem::Path { vm, trouble: Box::new(trouble), family, elsewhere })
             }
         }
-    }
-
-    async fn go(&self, vm: &VmRef, situation: &Situation) -> Result<Reached, Trouble> {
-        let settings = situation.settings.clone().map_err(Trouble::Setting)?;
-        let connecting = reach::connect(&self.client, &self.pool_key, &situation.candidates, &settings);
-        let connection = reach::in_time(connecting).await?;
-        reach::remember_host_key(&self.client, vm, &settings, &connection).await?;
-        let engine = reach::in_time(reach::engine(&connection)).await?;
-        Ok(Reached { connection, engine })
     }
 
     /// The VM of this uuid.

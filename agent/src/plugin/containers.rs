@@ -31,7 +31,7 @@ impl Here<'_> {
                 (result, told)
             }
         };
-        if let (Err(failure), false) = (&result, told) {
+        if let (Err(failure), false, true) = (&result, told, self.dom0.messages) {
             let words = failure::in_words(failure);
             let body = format!("Cannot {} the container {name}: {words}", action.name());
             if let Err(error) = messages::create(&self.client, MESSAGE, PRIORITY, &vm.uuid, &body).await {
@@ -121,17 +121,14 @@ impl Here<'_> {
         let state = events::state(&self.client).await.map_err(Trouble::Xapi)?;
         let gone = || Error::Failure { method: "event.from", failure: failure::no_such("VM", uuid.as_str()) };
         let vm = state.vms.get(reference).ok_or_else(|| Trouble::Xapi(gone()))?;
-        let situation = Situation::of(vm, &state, &reach::claims(&state), guest::route);
+        let mut situation = Situation::of(vm, &state, &reach::claims(&state), guest::route);
         *family = situation.family;
-        let settings = situation.settings.map_err(Trouble::Setting)?;
-        let candidates = match vm.resident_on.as_ref() == Some(&self.host) {
-            true => situation.candidates,
-            false => situation.candidates.from_afar(),
-        };
-        let connecting = reach::connect(&self.client, &self.pool_key, &candidates, &settings);
-        let connection = reach::in_time(connecting).await?;
-        reach::remember_host_key(&self.client, reference, &settings, &connection).await?;
-        let mut engine = reach::in_time(reach::engine(&connection)).await?;
+        if vm.resident_on.as_ref() != Some(&self.host) {
+            situation.candidates = situation.candidates.from_afar();
+        }
+        let rules = &self.dom0.rules;
+        let (_connection, mut engine) =
+            reach::open_engine(&self.client, &self.pool_key, reference, &situation, rules).await?;
         Ok(ask.put_to(&mut engine).await)
     }
 }

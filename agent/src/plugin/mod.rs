@@ -24,6 +24,7 @@ use crate::config_drive;
 use crate::inventory;
 use crate::lending::client as monitor;
 use crate::quote::quoted;
+use crate::reach::Rules;
 use crate::xapi::plugin_call::{self, PluginCall};
 use crate::xapi::{Client, Failure, HostRef, Value, Vm, VmRef, VmUuid, hosts, records};
 
@@ -36,7 +37,7 @@ pub const STATUS: &str = "get_status";
 /// The plugin's name: the file's in `/etc/xapi.d/plugins`.
 pub const NAME: &str = "xscontainer";
 
-/// Where things are in dom0.
+/// Where things are in dom0, and what holds there.
 #[derive(Clone, Debug)]
 pub struct Dom0 {
     /// XAPI's socket.
@@ -47,6 +48,10 @@ pub struct Dom0 {
     pub agent_socket: PathBuf,
     /// What config drives are made from.
     pub drives: config_drive::Places,
+    /// For connections of our own.
+    pub rules: Rules,
+    /// Whether a failure is told on the VM as well.
+    pub messages: bool,
 }
 
 /// Carries out the call in the only one of `arguments`; gives the document to print.

@@ -8,7 +8,7 @@ use crate::access::{PoolKey, Settings};
 use crate::guest::{self, Candidates};
 use crate::inventory;
 use crate::quote::quoted;
-use crate::reach::{self, Situation, Trouble, walk};
+use crate::reach::{self, Rules, Situation, Trouble, walk};
 use crate::xapi::{Client, HostRef, PowerState, State, Vm, VmRef, events, hosts, other_config};
 
 /// What one run of the command is about.
@@ -28,6 +28,8 @@ pub struct Job {
     pub here: HostRef,
     /// The name of the host that it runs on, if that is another.
     pub elsewhere: Option<String>,
+    /// What holds for the way in.
+    pub rules: Rules,
     state: State,
 }
 
@@ -36,7 +38,7 @@ impl Job {
     ///
     /// # Errors
     /// [`Problem`], also for what is no VM; not for one that does not run.
-    pub async fn find(client: Client, inventory: &Path, name: &str) -> Result<Self, Problem> {
+    pub async fn find(client: Client, inventory: &Path, name: &str, rules: Rules) -> Result<Self, Problem> {
         let here = inventory::host_uuid(inventory)
             .map_err(|error| Problem::File(inventory.to_owned(), std::io::Error::other(error.to_string())))?;
         let here = hosts::by_uuid(&client, &here).await.doing("find this host in XAPI")?;
@@ -50,7 +52,7 @@ impl Job {
             elsewhere = Some(name);
         }
         let pool_key = PoolKey::new(client.clone());
-        Ok(Self { client, pool_key, vm, record, situation, here, elsewhere, state })
+        Ok(Self { client, pool_key, vm, record, situation, here, elsewhere, rules, state })
     }
 
     /// Where it may be found.
@@ -84,7 +86,7 @@ impl Job {
 
     /// Every step to its engine, tried.
     pub async fn walk(&self) -> walk::Walk {
-        walk::walk(&self.client, &self.pool_key, &self.state, (&self.vm, &self.record), &self.here).await
+        walk::walk(&self.client, &self.pool_key, &self.state, (&self.vm, &self.record), &self.here, &self.rules).await
     }
 
     /// Its record as it is now.

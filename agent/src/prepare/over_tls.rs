@@ -170,8 +170,8 @@ async fn try_out(job: &Job, set: &Set, verify: Verify) -> Result<Reached, Proble
     let identity = identity.map_err(|error| ends(Trouble::Access(error.into())))?;
     let candidates = &job.candidates()?.usable;
     let connecting = async { Ok(guest::connect(candidates, &Credentials::Tls(identity)).await?) };
-    let connection = reach::in_time(connecting).await.map_err(ends)?;
-    let engine = reach::in_time(reach::engine(&connection)).await.map_err(ends)?;
+    let connection = job.rules.in_time(connecting).await.map_err(ends)?;
+    let engine = job.rules.in_time(reach::engine(&connection, &job.rules)).await.map_err(ends)?;
     Ok(Reached { engine, connection })
 }
 

@@ -107,11 +107,12 @@ async fn push(job: &Job, visit: &Arc<Visit>, user: &UserName, line: &str, undo: 
 async fn try_out(job: &Job, settings: &Settings) -> Result<Reached, Problem> {
     use crate::guest::Unreachable;
     use crate::reach::Trouble;
-    let connecting = reach::connect(&job.client, &job.pool_key, &job.situation.candidates, settings);
-    let connection = reach::in_time(connecting).await.map_err(|trouble| match trouble {
+    let connecting = reach::connect(&job.client, &job.pool_key, &job.situation.candidates, settings, &job.rules);
+    let connection = job.rules.in_time(connecting).await.map_err(|trouble| match trouble {
         Trouble::Guest(Unreachable::LoginRefused { address, user }) => Problem::KeyInVain { address, user },
         trouble => job.ends_at(trouble),
     })?;
-    let engine = reach::in_time(reach::engine(&connection)).await.map_err(|trouble| job.ends_at(trouble))?;
+    let engine =
+        job.rules.in_time(reach::engine(&connection, &job.rules)).await.map_err(|trouble| job.ends_at(trouble))?;
     Ok(Reached { engine, connection })
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::access::{self, PoolKey, Settings};
+use crate::access::{self, Mode, PoolKey, Settings};
 use crate::engine::{self, Engine};
 use crate::guest::{self, Candidates, Connection, Credentials, Unreachable};
 use crate::xapi::{Client, VmRef};
@@ -27,8 +27,33 @@ use crate::xapi::{Client, VmRef};
 pub use situation::{Situation, claims};
 pub use trouble::Trouble;
 
-/// How long it may take from the first packet to the login, and from there to an engine that answers.
-pub const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// What holds for every way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How long it may take from the first packet to the login, and from there to an engine that answers.
+    pub connect_limit: Duration,
+    /// Whether VMs may be reached over TLS.
+    pub tls: bool,
+    /// What an engine may take.
+    pub engine: engine::Limits,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { connect_limit: Duration::from_secs(20), tls: true, engine: engine::Limits::default() }
+    }
+}
+
+impl Rules {
+    /// A step that may take [`Rules::connect_limit`].
+    ///
+    /// # Errors
+    /// Those of `work`, and [`Trouble::Slow`].
+    pub async fn in_time<T>(&self, work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
+        let slow = Trouble::Slow { what: "connecting", limit: self.connect_limit };
+        timeout(self.connect_limit, work).await.unwrap_or(Err(slow))
+    }
+}
 
 /// Logs in, at the first candidate that answers.
 ///
@@ -39,7 +64,11 @@ pub async fn connect(
     pool_key: &PoolKey,
     candidates: &Candidates,
     settings: &Settings,
+    rules: &Rules,
 ) -> Result<Connection, Trouble> {
+    if settings.mode == Mode::Tls && !rules.tls {
+        return Err(Trouble::SwitchedOff);
+    }
     if candidates.usable.is_empty() {
         return Err(Trouble::NoAddress(candidates.clone()));
     }
@@ -87,8 +116,26 @@ pub async fn remember_host_key(
 ///
 /// # Errors
 /// [`Trouble`]
-pub async fn engine(connection: &Connection) -> Result<Engine, Trouble> {
-    Engine::open(connection.open().await?).await.map_err(|error| explained(error, connection))
+pub async fn engine(connection: &Connection, rules: &Rules) -> Result<Engine, Trouble> {
+    Engine::open_within(connection.open().await?, rules.engine).await.map_err(|error| explained(error, connection))
+}
+
+/// The whole way at once, for whoever has no connection yet. A host key that is seen for the first time is remembered.
+///
+/// # Errors
+/// [`Trouble`]
+pub async fn open_engine(
+    client: &Client,
+    pool_key: &PoolKey,
+    vm: &VmRef,
+    situation: &Situation,
+    rules: &Rules,
+) -> Result<(Connection, Engine), Trouble> {
+    let settings = situation.settings.as_ref().map_err(|bad| Trouble::Setting(bad.clone()))?;
+    let connection = rules.in_time(connect(client, pool_key, &situation.candidates, settings, rules)).await?;
+    remember_host_key(client, vm, settings, &connection).await?;
+    let engine = rules.in_time(engine(&connection, rules)).await?;
+    Ok((connection, engine))
 }
 
 /// Some of what breaks a first stream is the doing of the way in.
@@ -97,13 +144,4 @@ fn explained(error: engine::Error, connection: &Connection) -> Trouble {
         engine::Error::Closed(cause) => connection.explain(cause).map_or(Trouble::Engine(error), Trouble::Guest),
         _ => Trouble::Engine(error),
     }
-}
-
-/// A step that may take [`CONNECT_LIMIT`].
-///
-/// # Errors
-/// Those of `work`, and [`Trouble::Slow`].
-pub async fn in_time<T>(work: impl Future<Output = Result<T, Trouble>>) -> Result<T, Trouble> {
-    let slow = Trouble::Slow { what: "connecting", limit: CONNECT_LIMIT };
-    timeout(CONNECT_LIMIT, work).await.unwrap_or(Err(slow))
 }

@@ -141,7 +141,7 @@ impl Trouble {
     pub fn step(&self) -> Step {
         match self {
             Self::NotRunning(_) => Step::Running,
-            Self::Setting(_) | Self::Access(_) | Self::Xapi(_) => Step::Settings,
+            Self::Setting(_) | Self::SwitchedOff | Self::Access(_) | Self::Xapi(_) => Step::Settings,
             Self::NoAddress(candidates) if candidates.refused.is_empty() => Step::Address,
             Self::NoAddress(_) => Step::Usable,
             Self::OtherKey { .. } => Step::Login,

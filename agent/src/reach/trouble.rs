@@ -18,6 +18,8 @@ pub enum Trouble {
     NotRunning(PowerState),
     /// A key of `other_config` makes no sense.
     Setting(BadSetting),
+    /// It is to be reached over TLS, and that is switched off on this host.
+    SwitchedOff,
     /// The guest's tools report no address, or none that may be used.
     NoAddress(Candidates),
     /// The keys cannot be had from XAPI.
@@ -55,6 +57,10 @@ impl Trouble {
         match self {
             Self::NotRunning(_) => "Start the VM.".to_owned(),
             Self::Setting(setting) => setting.remedy(),
+            Self::SwitchedOff => {
+                "Set tls to true below [monitor] in /etc/xscontainer/config.toml, or prepare the VM over SSH."
+                    .to_owned()
+            }
             Self::NoAddress(candidates) if candidates.refused.is_empty() => {
                 format!("{} Give the VM a network that this host can reach.", family.start_tools())
             }
@@ -87,6 +93,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::NotRunning(state) => write!(f, "the VM is {}", state.in_words()),
             Self::Setting(setting) => setting.fmt(f),
+            Self::SwitchedOff => f.write_str("the VM is to be reached over TLS, which is switched off on this host"),
             Self::OtherKey { address, user, prepared, ours } => write!(
                 f,
                 "the SSH server of {address} does not let user {} in with this pool's key {ours}; the VM was prepared with \

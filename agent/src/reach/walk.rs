@@ -1,5 +1,6 @@
 //! The path to a VM's engine walked once, with what was seen at every step. Changes nothing, in XAPI or in the guest.
 
+use super::Rules;
 use super::path::Step;
 use super::situation::{Situation, claims};
 use super::trouble::Trouble;
@@ -50,13 +51,20 @@ impl Walk {
 }
 
 /// Walks the path to the engine of `vm` from the host `here`. A host key is compared, and not remembered.
-pub async fn walk(client: &Client, pool_key: &PoolKey, state: &State, vm: (&VmRef, &Vm), here: &HostRef) -> Walk {
+pub async fn walk(
+    client: &Client,
+    pool_key: &PoolKey,
+    state: &State,
+    vm: (&VmRef, &Vm),
+    here: &HostRef,
+    rules: &Rules,
+) -> Walk {
     let mut situation = Situation::of(vm.1, state, &claims(state), guest::route);
     if vm.1.resident_on.as_ref() != Some(here) {
         situation.candidates = situation.candidates.from_afar();
     }
     let mut seen = Seen::default();
-    let result = go(client, pool_key, &situation, vm.1, &mut seen).await;
+    let result = go(client, pool_key, &situation, vm.1, rules, &mut seen).await;
     let mode = situation.settings.as_ref().map_or(Mode::Ssh, |settings| settings.mode);
     let (engine, trouble) = match result {
         Ok(engine) => (Some(engine), None),
@@ -84,6 +92,7 @@ async fn go(
     pool_key: &PoolKey,
     situation: &Situation,
     vm: &Vm,
+    rules: &Rules,
     seen: &mut Seen,
 ) -> Result<Engine, Trouble> {
     if vm.power_state != PowerState::Running {
@@ -93,10 +102,10 @@ async fn go(
     if settings.mode == Mode::Ssh {
         pool_key.is_there().await?;
     }
-    let connecting = super::connect(client, pool_key, &situation.candidates, &settings);
-    let connection = super::in_time(connecting).await?;
+    let connecting = super::connect(client, pool_key, &situation.candidates, &settings, rules);
+    let connection = rules.in_time(connecting).await?;
     seen.connection(&settings, &connection);
-    let engine = super::in_time(super::engine(&connection)).await;
+    let engine = rules.in_time(super::engine(&connection, rules)).await;
     seen.way = connection.way().to_string();
     engine
 }

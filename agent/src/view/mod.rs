@@ -28,7 +28,7 @@ pub mod xml;
 
 pub use description::{INFO_FIELDS, VERSION_FIELDS, info, version};
 pub use inspect::{MAX_INSPECT_DOCUMENT, inspect};
-pub use ps::{LeftOut, Ps, Room, ps};
+pub use ps::{LeftOut, Limits, Ps, Room, ps};
 pub use top::{MAX_PROCESSES, top};
 
 /// The key of the document that [`ps()`] makes.

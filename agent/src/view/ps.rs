@@ -13,11 +13,25 @@ use super::xml::Document;
 use crate::engine::{Container, Containers, Port};
 use crate::xapi::encode::sent_bytes;
 
-/// Bytes of the list, as sent.
-const MAX_LIST: usize = 180 * 1024;
+/// Bytes as sent. More than the default is not taken by XAPI and clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of the list.
+    pub list: usize,
+    /// Of the whole map.
+    pub map: usize,
+}
 
-/// Bytes of the whole map, as sent.
-const MAX_MAP: usize = 260 * 1024;
+impl Limits {
+    /// The most that XAPI and clients take.
+    pub const MOST: Self = Self { list: 180 * 1024, map: 260 * 1024 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::MOST
+    }
+}
 
 /// Bytes left to `docker_info` and `docker_version`, as sent.
 const OTHER_VIEWS: usize = 2 * MAX_DESCRIPTION;
@@ -36,7 +50,13 @@ impl Room {
     /// What the rest of a VM's `other_config` leaves, which has so many bytes as sent.
     #[must_use]
     pub fn beside(rest: usize) -> Self {
-        Self(MAX_MAP.saturating_sub(rest + OTHER_VIEWS).min(MAX_LIST))
+        Self::beside_within(rest, Limits::MOST)
+    }
+
+    /// As [`Room::beside`], with limits that may be lower.
+    #[must_use]
+    pub fn beside_within(rest: usize, Limits { list, map }: Limits) -> Self {
+        Self(map.min(Limits::MOST.map).saturating_sub(rest + OTHER_VIEWS).min(list).min(Limits::MOST.list))
     }
 }
 

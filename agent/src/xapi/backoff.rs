@@ -29,22 +29,27 @@ impl Backoff {
 
     /// Notes that it failed now; returns the pause before the next try.
     pub fn failed(&mut self) -> Duration {
-        if self.works_since.take().is_some_and(|since| since.elapsed() >= LONGEST_PAUSE) {
+        self.failed_up_to(LONGEST_PAUSE)
+    }
+
+    /// As [`Backoff::failed`], with another longest pause.
+    pub fn failed_up_to(&mut self, longest: Duration) -> Duration {
+        if self.works_since.take().is_some_and(|since| since.elapsed() >= longest) {
             self.failures = 0;
         }
-        let pause = full_pause(self.failures);
+        let pause = full_pause(self.failures, longest);
         self.failures = self.failures.saturating_add(1);
         pause.mul_f64(1.0 - fastrand::f64() / 2.0)
     }
 }
 
-fn full_pause(failures_before: u32) -> Duration {
+fn full_pause(failures_before: u32, longest: Duration) -> Duration {
     match failures_before {
         0 => Duration::ZERO,
         n => 2_u32
             .checked_pow(n - 1)
             .and_then(|factor| FIRST_PAUSE.checked_mul(factor))
-            .map_or(LONGEST_PAUSE, |pause| pause.min(LONGEST_PAUSE)),
+            .map_or(longest, |pause| pause.min(longest)),
     }
 }
 
@@ -56,7 +61,8 @@ mod tests {
 
     #[test]
     fn full_pauses_double_up_to_the_longest() {
-        let seconds: Vec<u64> = [0, 1, 2, 3, 4, 5, 6, 7, 40, u32::MAX].map(|n| full_pause(n).as_secs()).to_vec();
+        let seconds: Vec<u64> =
+            [0, 1, 2, 3, 4, 5, 6, 7, 40, u32::MAX].map(|n| full_pause(n, LONGEST_PAUSE).as_secs()).to_vec();
         assert_eq!(seconds, [0, 1, 2, 4, 8, 16, 20, 20, 20, 20]);
     }
 

@@ -79,7 +79,21 @@ pub struct Payload {
     pub vendor: String,
     #[serde(default)]
     pub scriptlets: Scriptlets,
+    /// In a [`PackSpec`] those of `folders` as well.
     pub files: Vec<PayloadFile>,
+    /// Folders of which every file is one of the payload. Only in `pack.toml`.
+    #[serde(default, skip_serializing)]
+    pub folders: Vec<PayloadFolder>,
+}
+
+/// A folder whose files all have the same mode, and nothing else to say.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PayloadFolder {
+    /// Absolute path in dom0.
+    pub path: String,
+    /// Permission bits of the files.
+    pub mode: u16,
 }
 
 /// Scriptlets of the payload: in `pack.toml` file names, in a [`PackSpec`] the scripts' text.
@@ -187,6 +201,18 @@ impl PackSpec {
                 wrong(&format!("host.{capability}"), &problem, "Write for example \">= 8.2.0, < 9\"")
             })?);
         }
+        for PayloadFolder { path, mode } in std::mem::take(&mut payload.folders) {
+            let names = files_of(&folder.join("dom0").join(path.trim_start_matches('/'))).map_err(|problem| {
+                wrong(
+                    "payload.folders",
+                    &format!("names {path}, but dom0{path} {problem}"),
+                    "Create it, or remove the entry",
+                )
+            })?;
+            let file =
+                |name| PayloadFile { path: format!("{path}/{name}"), mode, built: None, config: false, doc: false };
+            payload.files.extend(names.into_iter().map(file));
+        }
         check_payload(&payload).map_err(|(key, problem, remedy)| wrong(&key, &problem, remedy))?;
 
         let script = |key: &str, name: &Path| -> Result<String> {
@@ -273,6 +299,18 @@ impl PackSpec {
             )),
         }
     }
+}
+
+/// The names of the files in a folder, in order.
+fn files_of(folder: &Path) -> std::result::Result<Vec<String>, String> {
+    let read = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(read)? {
+        let name = entry.map_err(read)?.file_name().into_string();
+        names.push(name.map_err(|name| format!("has a file whose name is not UTF-8: {}", name.display()))?);
+    }
+    names.sort_unstable();
+    if names.is_empty() { Err("is empty".to_owned()) } else { Ok(names) }
 }
 
 fn malformed(file: &Path, text: &str, error: &toml::de::Error) -> Error {

@@ -48,6 +48,25 @@ fn the_projects_own_spec_is_valid() {
 }
 
 #[test]
+fn a_folder_stands_for_every_file_in_it_and_must_have_some() {
+    let with_folder = format!("{MINIMAL}[[payload.folders]]\npath = \"/usr/share/man/man8\"\nmode = 0o644\n");
+    let folder = folder(&with_folder);
+    let error = PackSpec::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("payload.folders names /usr/share/man/man8, but dom0/usr/share/man/man8 cannot"), "{error}");
+    let pages = folder.path().join("dom0/usr/share/man/man8");
+    fs::create_dir_all(&pages).unwrap();
+    let error = PackSpec::read(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("is empty"), "{error}");
+    for name in ["b.8", "a.8"] {
+        fs::write(pages.join(name), "x").unwrap();
+    }
+    let files = PackSpec::read(folder.path()).unwrap().payload.files;
+    let files: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.mode)).collect();
+    let expected = [("/etc/sample", 0o644), ("/usr/share/man/man8/a.8", 0o644), ("/usr/share/man/man8/b.8", 0o644)];
+    assert_eq!(files, expected);
+}
+
+#[test]
 fn a_range_becomes_one_requirement_a_bound() {
     let spec = PackSpec::read(folder(MINIMAL).path()).unwrap();
     let bounds: Vec<_> = spec.host.iter().map(ToString::to_string).collect();

@@ -7,5 +7,6 @@
 mod lab;
 mod outages;
 mod process;
+mod settings;
 mod trouble;
 mod watched;

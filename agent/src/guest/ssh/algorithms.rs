@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use russh::client::Config;
 use russh::keys::{Algorithm, HashAlg};
@@ -20,8 +21,25 @@ const PACKET_BYTES: u32 = 12 * 1024;
 /// Buffered messages of one stream.
 const CHANNEL_MESSAGES: usize = 16;
 
+/// One switch for the whole program, so that no way in can forget it.
+static SHA1: AtomicBool = AtomicBool::new(true);
+
+/// Whether SHA-1 is offered to servers that have nothing better; it is unless this says otherwise. Holds for the whole
+/// program, from the next connection on.
+pub fn allow_sha1(allowed: bool) {
+    SHA1.store(allowed, Ordering::Relaxed);
+}
+
+fn is_sha1_allowed() -> bool {
+    SHA1.load(Ordering::Relaxed)
+}
+
 /// For a server whose key is known or not.
 pub(super) fn configuration(known: Option<&HostKey>) -> Arc<Config> {
+    Arc::new(configured(known, is_sha1_allowed()))
+}
+
+fn configured(known: Option<&HostKey>, sha1: bool) -> Config {
     let defaults = Preferred::DEFAULT;
     let mut key: Vec<Algorithm> = defaults.key.to_vec();
     // The kind of key that is known comes first: a server has several, and would show another of them. Stable, so that
@@ -29,13 +47,18 @@ pub(super) fn configuration(known: Option<&HostKey>) -> Arc<Config> {
     if let Some(known) = known.and_then(HostKey::kind) {
         key.sort_by_key(|algorithm| !is_same_kind(algorithm, &known));
     }
+    let (old_kex, old_mac): (&[kex::Name], &[mac::Name]) = match sha1 {
+        true => (&[kex::DH_G14_SHA1, kex::DH_GEX_SHA1], &[mac::HMAC_SHA1_ETM, mac::HMAC_SHA1]),
+        false => (&[], &[]),
+    };
+    key.retain(|algorithm| sha1 || !matches!(algorithm, Algorithm::Rsa { hash: None }));
     let preferred = Preferred {
-        kex: Cow::Owned([&defaults.kex, &[kex::DH_G14_SHA1, kex::DH_GEX_SHA1][..]].concat()),
-        mac: Cow::Owned([&defaults.mac, &[mac::HMAC_SHA1_ETM, mac::HMAC_SHA1][..]].concat()),
+        kex: Cow::Owned([&defaults.kex, old_kex].concat()),
+        mac: Cow::Owned([&defaults.mac, old_mac].concat()),
         key: Cow::Owned(key),
         ..defaults
     };
-    Arc::new(Config {
+    Config {
         preferred,
         window_size: WINDOW_BYTES,
         maximum_packet_size: PACKET_BYTES,
@@ -45,16 +68,22 @@ pub(super) fn configuration(known: Option<&HostKey>) -> Arc<Config> {
         keepalive_max: 1,
         nodelay: true,
         ..Config::default()
-    })
+    }
 }
 
 fn is_same_kind(one: &Algorithm, other: &Algorithm) -> bool {
     matches!((one, other), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. })) || one == other
 }
 
-/// The hashes to sign with by an RSA key, in the order to try them, for a server that named its best one or none.
+/// The hashes to sign with by an RSA key, in the order to try them, for a server that named its best one or none. At least
+/// one; none stands for SHA-1.
 pub(super) fn signatures(named: Option<Option<HashAlg>>) -> Vec<Option<HashAlg>> {
+    signed(named, is_sha1_allowed())
+}
+
+fn signed(named: Option<Option<HashAlg>>, sha1: bool) -> Vec<Option<HashAlg>> {
     match named {
+        _ if !sha1 => vec![Some(named.flatten().unwrap_or(HashAlg::Sha256))],
         // Servers configured for ssh-rsa alone still name the newer ones.
         Some(Some(best)) => vec![Some(best), None],
         Some(None) => vec![None],
@@ -83,5 +112,17 @@ mod tests {
         let place = |name: kex::Name| preferred.kex.iter().position(|kex| *kex == name).unwrap();
         assert!(place(kex::CURVE25519) < place(kex::DH_G14_SHA1));
         assert_eq!(preferred.mac.last(), Some(&mac::HMAC_SHA1));
+    }
+
+    #[test]
+    fn without_sha1_nothing_of_it_is_offered_and_something_is_left_to_sign_with() {
+        let preferred = configured(None, false).preferred;
+        let shown = format!("{preferred:?}").to_ascii_lowercase();
+        assert!(!shown.contains("sha1") && !shown.contains("hash: none"), "{shown}");
+        for named in [None, Some(None), Some(Some(HashAlg::Sha512))] {
+            let signed = signed(named, false);
+            assert!(!signed.is_empty() && !signed.contains(&None), "{named:?}: {signed:?}");
+        }
+        assert!(format!("{:?}", configured(None, true).preferred).to_ascii_lowercase().contains("sha1"));
     }
 }

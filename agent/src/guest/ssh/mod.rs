@@ -17,6 +17,7 @@ use russh::client::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+pub use algorithms::allow_sha1;
 pub use keys::{HostKey, OwnKey, PrivateKey, UserName};
 pub use visit::{Offer, Progress, Questions, Said, Visit};
 

@@ -7,7 +7,7 @@ use quick_xml::events::Event;
 use super::*;
 use crate::engine::Port;
 
-const ALL: Room = Room(MAX_LIST);
+const ALL: Room = Room(Limits::MOST.list);
 
 fn container(n: usize) -> Container {
     Container {
@@ -166,7 +166,7 @@ fn thousands_of_containers_are_cut_to_the_newest_running_ones() {
         .map(|n| Container { status: if n < 100 { "Up 1 hour" } else { "Exited (0) ago" }.into(), ..container(n) })
         .collect();
     let made = made(list, Room::beside(10_000));
-    assert!(sent_bytes(&made.document) <= MAX_LIST);
+    assert!(sent_bytes(&made.document) <= Limits::MOST.list);
     assert!((0..100).all(|n| made.document.contains(&format!("<names>name-{n}</names>"))));
     assert!(made.document.contains("<names>name-4999</names>"));
     assert_eq!(made.left_out.running, 0);
@@ -175,9 +175,14 @@ fn thousands_of_containers_are_cut_to_the_newest_running_ones() {
 
 #[test]
 fn room_is_what_the_rest_of_the_map_leaves() {
-    assert_eq!(Room::beside(0), Room(MAX_LIST));
+    assert_eq!(Room::beside(0), Room(Limits::MOST.list));
     assert_eq!(Room::beside(200 * 1024), Room(36 * 1024));
     assert_eq!(Room::beside(300 * 1024), Room(0));
+    let lower = Limits { list: 64 * 1024, map: 100 * 1024 };
+    assert_eq!(Room::beside_within(0, lower), Room(64 * 1024));
+    assert_eq!(Room::beside_within(50 * 1024, lower), Room(26 * 1024));
+    let higher = Limits { list: 1 << 20, map: 1 << 20 };
+    assert_eq!(Room::beside_within(0, higher), Room::beside(0));
 }
 
 /// What a reader that knows nothing of ours finds: names of elements, texts, and how many entities other than `&amp;`.
