@@ -16,6 +16,7 @@ pub mod inventory;
 pub mod lending;
 pub mod log;
 pub mod monitor;
+pub mod operator;
 pub mod plugin;
 pub mod prepare;
 pub mod quote;

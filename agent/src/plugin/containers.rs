@@ -4,7 +4,7 @@
 use super::place::Forwarded;
 use super::{Here, failure, success};
 use crate::engine::{Action, ContainerName};
-use crate::guest::{self, Family};
+use crate::guest::Family;
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::{Answer, Ask};
 use crate::reach::{self, Situation, Trouble};
@@ -121,17 +121,9 @@ impl Here<'_> {
         let state = events::state(&self.client).await.map_err(Trouble::Xapi)?;
         let gone = || Error::Failure { method: "event.from", failure: failure::no_such("VM", uuid.as_str()) };
         let vm = state.vms.get(reference).ok_or_else(|| Trouble::Xapi(gone()))?;
-        let situation = Situation::of(vm, &state, &reach::claims(&state), guest::route);
+        let situation = Situation::seen_from(&self.host, vm, &state);
         *family = situation.family;
-        let settings = situation.settings.map_err(Trouble::Setting)?;
-        let candidates = match vm.resident_on.as_ref() == Some(&self.host) {
-            true => situation.candidates,
-            false => situation.candidates.from_afar(),
-        };
-        let connecting = reach::connect(&self.client, &self.pool_key, &candidates, &settings);
-        let connection = reach::in_time(connecting).await?;
-        reach::remember_host_key(&self.client, reference, &settings, &connection).await?;
-        let mut engine = reach::in_time(reach::engine(&connection)).await?;
+        let (_connection, mut engine) = reach::open_engine(&self.client, &self.pool_key, reference, &situation).await?;
         Ok(ask.put_to(&mut engine).await)
     }
 }

@@ -91,6 +91,23 @@ pub async fn engine(connection: &Connection) -> Result<Engine, Trouble> {
     Engine::open(connection.open().await?).await.map_err(|error| explained(error, connection))
 }
 
+/// The whole way at once, for whoever has no connection yet. A host key that is seen for the first time is remembered.
+///
+/// # Errors
+/// [`Trouble`]
+pub async fn open_engine(
+    client: &Client,
+    pool_key: &PoolKey,
+    vm: &VmRef,
+    situation: &Situation,
+) -> Result<(Connection, Engine), Trouble> {
+    let settings = situation.settings.as_ref().map_err(|bad| Trouble::Setting(bad.clone()))?;
+    let connection = in_time(connect(client, pool_key, &situation.candidates, settings)).await?;
+    remember_host_key(client, vm, settings, &connection).await?;
+    let engine = in_time(engine(&connection)).await?;
+    Ok((connection, engine))
+}
+
 /// Some of what breaks a first stream is the doing of the way in.
 fn explained(error: engine::Error, connection: &Connection) -> Trouble {
     match &error {
