@@ -67,7 +67,8 @@ fn signals_reach_a_container_without_a_terminal() {
 /// Waits until the engine has told of an attachment.
 fn until_attached(guest: &lab::guests::Vm) {
     let end = std::time::Instant::now() + crate::lab::SOON;
-    while !guest.docker(&["events", "--since", "1h", "--until", "0s", "--filter", "event=attach"]).contains(" attach ") {
+    while !guest.docker(&["events", "--since", "1h", "--until", "0s", "--filter", "event=attach"]).contains(" attach ")
+    {
         assert!(std::time::Instant::now() < end, "nobody is attached");
     }
     // The signals are heard from before the request on.

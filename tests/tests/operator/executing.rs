@@ -8,7 +8,7 @@ use lab::terminal::Terminal;
 use lab::tools::{command, succeed};
 use sha2::{Digest as _, Sha256};
 
-use crate::lab::{Lab, Piped, said, run, until_state};
+use crate::lab::{Lab, Piped, run, said, until_state};
 
 fn sleeping() -> (Lab, lab::guests::Vm) {
     let (lab, guest, _vm) = Lab::web();
@@ -66,7 +66,10 @@ fn the_detach_keys_leave_a_command_running() {
 #[test]
 fn a_key_that_only_begins_the_detach_keys_reaches_the_command() {
     let (lab, _guest) = sleeping();
-    let mut terminal = lab.at_terminal("exec", &["-it", "web/c", "sh", "-c", "busybox stty raw -echo; echo begun; busybox head -c 3 | busybox od -An -tx1"]);
+    let mut terminal = lab.at_terminal(
+        "exec",
+        &["-it", "web/c", "sh", "-c", "busybox stty raw -echo; echo begun; busybox head -c 3 | busybox od -An -tx1"],
+    );
     terminal.expect("begun");
     terminal.send("\x10a\x11");
     terminal.expect("10 61 11");
@@ -147,7 +150,8 @@ fn how_it_runs_is_as_ordered() {
     let (lab, guest) = sleeping();
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "# none\nA=file\n\nB=file\n").unwrap();
-    let options = ["-u", "12:34", "-w", "/etc", "--env-file", file.path().to_str().unwrap(), "-e", "B=given", "-e", "C"];
+    let options =
+        ["-u", "12:34", "-w", "/etc", "--env-file", file.path().to_str().unwrap(), "-e", "B=given", "-e", "C"];
     let script = "echo $(busybox id -u) $(busybox id -g) $PWD $A $B $C";
     let mut ordered = lab.command("exec", &[&options[..], &["web/c", "sh", "-c", script]].concat());
     let (stdout, stderr, code) = said(&ordered.env("C", "passed").output().unwrap());

@@ -46,9 +46,7 @@ fn hostile(
                 path if path.contains("/resize") => json(stream, "{}")?,
                 "/containers/c/json" => json(
                     stream,
-                    &format!(
-                        r#"{{"Id":"{ID}","Config":{{"Tty":{tty},"OpenStdin":true}},"State":{{"Running":true}}}}"#
-                    ),
+                    &format!(r#"{{"Id":"{ID}","Config":{{"Tty":{tty},"OpenStdin":true}},"State":{{"Running":true}}}}"#),
                 )?,
                 "/containers/c/exec" => json(stream, &format!(r#"{{"Id":"{ID}"}}"#))?,
                 path => return streams(stream, path),

@@ -84,7 +84,8 @@ impl Lab {
         let start = format!("{}\0{command}\0--socket\0{}\0", programs::agent().display(), self.xapi.socket().display());
         let all = fs::read_dir("/proc").unwrap().flatten();
         let mut ids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let is_it = |id: &u32| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.starts_with(start.as_bytes()));
+        let is_it =
+            |id: &u32| fs::read(format!("/proc/{id}/cmdline")).is_ok_and(|line| line.starts_with(start.as_bytes()));
         ids.find(is_it).unwrap()
     }
 }

@@ -8,7 +8,8 @@ use lab::terminal::Terminal;
 use crate::lab::{Lab, MEMORY_BOUND_KIB, Piped, SOON, drain, run, said, text, until_printed, until_state};
 
 /// Prints three lines to each stream, with the times between them told apart.
-const PRINTS: &str = "for n in 1 2 3; do echo out $n; sleep 0.3; echo err $n >&2; sleep 0.3; done; echo end; sleep 1000";
+const PRINTS: &str =
+    "for n in 1 2 3; do echo out $n; sleep 0.3; echo err $n >&2; sleep 0.3; done; echo end; sleep 1000";
 
 #[test]
 fn a_log_is_what_docker_prints_in_the_guest_for_the_same_options() {
@@ -97,7 +98,8 @@ fn a_line_of_ten_megabytes_is_intact_in_a_pipe_harmless_at_a_terminal_and_never_
     let (lab, guest, _vm) = Lab::web();
     // 25 bytes each: a title, a cleared screen, a direction override.
     let piece = r"\033]0;owned\007\033[2J\342\200\256abcde";
-    let script = format!("busybox yes \"$(busybox printf '{piece}')\" | busybox head -n {PIECES} | busybox tr -d '\\n'");
+    let script =
+        format!("busybox yes \"$(busybox printf '{piece}')\" | busybox head -n {PIECES} | busybox tr -d '\\n'");
     run(&guest, "c", &[], &script);
     until_state(&guest, "c", "exited");
     let theirs = guest.docker_command().args(["logs", "c"]).output().unwrap().stdout;

@@ -12,8 +12,8 @@ fn win() -> (Lab, Vm) {
     let guest = lab.network.vm("win");
     let certificates = Certificates::new(guest.address(), Flaw::None);
     let guest = guest.dockerd_tls(&certificates);
-    let [certificate, key, authority] =
-        [&certificates.client_certificate, &certificates.client_key, &certificates.ca].map(|text| {
+    let [certificate, key, authority] = [&certificates.client_certificate, &certificates.client_key, &certificates.ca]
+        .map(|text| {
             let secret = lab.xapi.add("secret", [("value", Value::from(text.as_str()))]).unwrap();
             lab.xapi.get(&secret, "uuid").unwrap().text().unwrap().to_owned()
         });
