@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, config, key, look, monitor, operator, plugin, prepare_vm};
+use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -80,6 +80,22 @@ enum Command {
     #[command(after_help = prepare_vm::AFTER_HELP)]
     PrepareVm(prepare_vm::Options),
 
+    /// Print what a container in a VM has printed.
+    #[command(after_help = logs::AFTER_HELP)]
+    Logs(logs::Options),
+
+    /// Run a command in a container in a VM.
+    #[command(after_help = exec::AFTER_HELP, override_usage = exec::USAGE)]
+    Exec(exec::Options),
+
+    /// Attach the terminal to a container in a VM.
+    #[command(after_help = attach::AFTER_HELP)]
+    Attach(attach::Options),
+
+    /// Print what happens to the containers of a VM.
+    #[command(after_help = events::AFTER_HELP)]
+    Events(events::Options),
+
     /// The key by which the hosts of the pool log in to VMs.
     #[command(subcommand)]
     Key(key::Command),
@@ -103,6 +119,10 @@ fn main() -> ExitCode {
         Command::Monitor(options) => monitor::run(options).map(|()| ExitCode::SUCCESS),
         Command::Plugin(options) => plugin::run(options).map(|()| ExitCode::SUCCESS),
         Command::PrepareVm(options) => prepare_vm::run(options),
+        Command::Logs(options) => logs::run(options),
+        Command::Exec(options) => exec::run(options),
+        Command::Attach(options) => attach::run(options),
+        Command::Events(options) => events::run(options),
         Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(&command),
     };

@@ -1,11 +1,12 @@
 //! `cargo xtask bench-monitor`: how soon a change in a VM's engine stands in XAPI, and what that costs.
 //! `cargo xtask bench-plugin`: how long calls of XAPI's plugin take.
+//! `cargo xtask bench-streams`: what the way through dom0 adds to logs and commands.
 //!
 //! The program as it lands in dom0, against real sshd and dockerd; programs of the lab measure.
 
 use anyhow::bail;
 
-use crate::flags::{BenchMonitor, BenchPlugin, Pack};
+use crate::flags::{BenchMonitor, BenchPlugin, BenchStreams, Pack};
 use crate::test_command::LAB_PACKAGES;
 use crate::{debian, interrupt, pack_command, root, tools};
 
@@ -20,6 +21,11 @@ pub(crate) fn run_monitor(flags: &BenchMonitor) -> anyhow::Result<()> {
 /// Runs `bench-plugin`.
 pub(crate) fn run_plugin(flags: &BenchPlugin) -> anyhow::Result<()> {
     measure("plugin_bench", &["--calls", &flags.calls.to_string()])
+}
+
+/// Runs `bench-streams`.
+pub(crate) fn run_streams(flags: &BenchStreams) -> anyhow::Result<()> {
+    measure("stream_bench", &["--times", &flags.times.to_string()])
 }
 
 /// Builds what is measured and the lab's `program`, and runs that.

@@ -20,6 +20,7 @@ pub(crate) enum Command {
     Bench(Bench),
     BenchMonitor(BenchMonitor),
     BenchPlugin(BenchPlugin),
+    BenchStreams(BenchStreams),
     CaptureHost(CaptureHost),
 }
 
@@ -145,6 +146,14 @@ pub(crate) struct BenchPlugin {
     /// Calls of each kind
     #[arg(long, value_name = "NUMBER", default_value_t = 40)]
     pub(crate) calls: usize,
+}
+
+/// Measure streams of containers through dom0 beside Docker's own client at the engine's socket. As root.
+#[derive(Debug, Args)]
+pub(crate) struct BenchStreams {
+    /// Lines, echoes and starts of each kind
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub(crate) times: usize,
 }
 
 /// Capture a host over ssh for rehearsals: what is installed there. It changes nothing there.

@@ -1,8 +1,12 @@
 //! The commands of `xscontainer`: their options, exit codes and signals. Must not know how anything is done.
 
 pub(crate) mod act;
+pub(crate) mod attach;
 pub(crate) mod config;
+pub(crate) mod events;
+pub(crate) mod exec;
 pub(crate) mod key;
+pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod monitor;
 pub(crate) mod operator;
@@ -10,6 +14,7 @@ mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;
 mod signals;
+mod target;
 
 /// JSON that is harmless on a terminal, whatever foreign text is in it: what is not ASCII is escaped.
 fn ascii(value: &serde_json::Value) -> String {

@@ -20,9 +20,6 @@ use tracing::level_filters::LevelFilter;
 use super::ascii;
 use super::prepare_vm::is_utf8;
 
-/// How the reader of a pipe that has gone ends a program: 128 and the number of SIGPIPE.
-const PIPE_CLOSED: u8 = 141;
-
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    done
@@ -103,7 +100,6 @@ pub(crate) fn now() -> u64 {
 pub(crate) fn print(text: &str) -> ExitCode {
     match screen::write(text) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(PIPE_CLOSED),
         Err(error) => fail(&Problem::Io("cannot write to standard output".to_owned(), error), false),
     }
 }
@@ -115,6 +111,9 @@ pub(crate) fn print_value(value: &Value) -> ExitCode {
 
 /// Tells a problem, on standard output too if JSON is wanted there; the exit code.
 pub(crate) fn fail(problem: &Problem, json: bool) -> ExitCode {
+    if problem.is_closed_pipe() {
+        return ExitCode::from(problem.exit_code());
+    }
     let shown = Screen { width: None, colours: false, unicode: is_utf8() };
     let remedy = problem.remedy();
     let mut stderr = io::stderr().lock();

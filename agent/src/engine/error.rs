@@ -52,6 +52,16 @@ pub enum Error {
     /// Older than what this program can speak to.
     #[error("the engine is too old: its API version is {0}, and 1.18 (Docker 1.6) is the oldest that is supported")]
     TooOld(String),
+    /// Older than what is asked for: it would pass over it in silence.
+    #[error("the engine does not know {what}: that needs its API {needs}, and it has {has}")]
+    Lacks {
+        /// What it does not know.
+        what: &'static str,
+        /// The oldest API that does.
+        needs: String,
+        /// The engine's.
+        has: String,
+    },
 }
 
 impl Error {
@@ -76,6 +86,7 @@ impl Error {
             }
             Self::TooMuch { .. } => "Remove containers in the VM that are not needed: docker container prune",
             Self::TooOld(_) => "Update Docker in the VM.",
+            Self::Lacks { .. } => "Update Docker in the VM, or do without that option.",
         }
         .to_owned()
     }

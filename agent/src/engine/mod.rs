@@ -10,25 +10,35 @@
 //! | `lenient` | JSON without trust |
 //! | [`containers`], [`event`] | the fields used of a container and of an event |
 //! | `container_name`, `one` | one container by its name: actions, and documents that are passed on |
+//! | [`logs`], [`exec`], [`attach`], [`event_lines`] | streams: what containers print, commands in them, events for people |
+//! | [`frames`] | two streams told apart in one |
+//! | `hijack` | a connection that becomes a stream in both directions |
 //! | `body` | how much, and how slowly, an answer may come |
 
+pub mod attach;
 mod body;
 mod container_name;
 pub mod containers;
 mod error;
 pub mod event;
+pub mod event_lines;
+pub mod exec;
+pub mod frames;
+mod hijack;
 pub mod json;
 mod lenient;
+pub mod logs;
 mod one;
+mod query;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{CONTENT_LENGTH, HOST, USER_AGENT};
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE, USER_AGENT};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value};
@@ -40,7 +50,8 @@ pub use container_name::ContainerName;
 pub use containers::{Container, Containers, MAX_CONTAINERS, Port};
 pub use error::Error;
 pub use event::{Event, Subject};
-pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP};
+pub use hijack::Raw;
+pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP, Traits};
 
 use body::Body;
 use containers::{Collector, MAX_ELEMENT};
@@ -291,7 +302,7 @@ impl Events {
 
 /// HTTP over one stream.
 struct Connection {
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Full<Bytes>>,
     limits: Limits,
     _driver: AbortOnDropHandle<()>,
 }
@@ -306,6 +317,7 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| http_error(&error))?;
+        let driver = driver.with_upgrades();
         let driver = tokio::spawn(async move {
             // Its error also reaches whoever waits for an answer; between answers nobody needs it.
             let _ = driver.await;
@@ -326,26 +338,57 @@ impl Connection {
         what: &'static str,
         limit: Duration,
     ) -> Result<Incoming, Error> {
+        self.answer(method, path, Sent::Nothing, what, Some(limit)).await.map(Response::into_body)
+    }
+
+    /// The answer to a request, if it begins within `limit` and its status is one of success: 200 for a GET, 101 for what
+    /// becomes a stream.
+    async fn answer(
+        &mut self,
+        method: Method,
+        path: &str,
+        sent: Sent<'_>,
+        what: &'static str,
+        limit: Option<Duration>,
+    ) -> Result<Response<Incoming>, Error> {
         let is_get = method == Method::GET;
-        let mut request = Request::builder().method(method).uri(path);
-        if !is_get {
-            // hyper leaves it out, and a server may then ask for a length (RFC 9110, 8.6).
-            request = request.header(CONTENT_LENGTH, 0);
-        }
-        let request = request
+        let becomes_a_stream = matches!(sent, Sent::Stream(_));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(HOST, "docker")
-            .header(USER_AGENT, concat!("xscontainer/", env!("CARGO_PKG_VERSION")))
-            .body(Empty::new())
-            .expect("paths are made of constants, numbers and names that are safe in a path");
-        let answer = timeout(limit, async {
+            .header(USER_AGENT, concat!("xscontainer/", env!("CARGO_PKG_VERSION")));
+        if becomes_a_stream {
+            request = request.header(CONNECTION, "Upgrade").header(UPGRADE, "tcp");
+        }
+        let body = match sent {
+            Sent::Json(json) | Sent::Stream(Some(json)) => {
+                request = request.header(CONTENT_TYPE, "application/json");
+                Full::from(json.to_string())
+            }
+            Sent::Nothing | Sent::Stream(None) => {
+                if !is_get {
+                    // hyper leaves it out, and a server may then ask for a length (RFC 9110, 8.6).
+                    request = request.header(CONTENT_LENGTH, 0);
+                }
+                Full::default()
+            }
+        };
+        let request =
+            request.body(body).expect("paths are made of constants, numbers and what is safe or encoded in a path");
+        let answer = async {
             self.sender.ready().await?;
             self.sender.send_request(request).await
-        });
-        let slow = |_| Error::Slow { what, limit };
-        let answer = answer.await.map_err(slow)?.map_err(|error| http_error(&error))?;
+        };
+        let answer = match limit {
+            Some(limit) => timeout(limit, answer).await.map_err(|_| Error::Slow { what, limit })?,
+            None => answer.await,
+        };
+        let answer = answer.map_err(|error| http_error(&error))?;
         match answer.status() {
-            StatusCode::OK => Ok(answer.into_body()),
-            status if status.is_success() && !is_get => Ok(answer.into_body()),
+            StatusCode::SWITCHING_PROTOCOLS if becomes_a_stream => Ok(answer),
+            StatusCode::OK if !becomes_a_stream => Ok(answer),
+            status if status.is_success() && !is_get && !becomes_a_stream => Ok(answer),
             status => Err(refusal(what, status, answer).await),
         }
     }
@@ -358,6 +401,14 @@ impl Connection {
         document.retain(|name, _| fields.contains(&name.as_str()));
         Ok(document)
     }
+}
+
+/// What goes with a request.
+enum Sent<'a> {
+    Nothing,
+    Json(&'a Value),
+    /// The connection becomes a stream after it.
+    Stream(Option<&'a Value>),
 }
 
 /// What an engine says with a status other than 200: `{"message": …}`, and plain text before API 1.24.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::Method;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::body::Body;
@@ -101,6 +102,21 @@ impl Action {
     }
 }
 
+/// What a stream to a container depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// Its whole id, which stays when it is renamed.
+    pub id: ContainerName,
+    /// It has a terminal.
+    pub tty: bool,
+    /// It takes input.
+    pub input: bool,
+    /// Its process runs.
+    pub running: bool,
+    /// And is frozen.
+    pub paused: bool,
+}
+
 /// Whether errors of this request are about one container.
 pub(super) fn is_about_one(what: &str) -> bool {
     what.contains("the container")
@@ -144,6 +160,26 @@ impl Engine {
     /// [`Error`]
     pub async fn inspect(&mut self, container: &ContainerName) -> Result<String, Error> {
         self.object(&format!("/containers/{container}/json"), INSPECT, MAX_INSPECT).await
+    }
+
+    /// What a stream to a container depends on.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn traits(&mut self, container: &ContainerName) -> Result<Traits, Error> {
+        let text = self.inspect(container).await?;
+        let not_an_engine = |cause: &str| Error::NotAnEngine { what: INSPECT, cause: cause.to_owned() };
+        // Its depth is limited, as that of all JSON that the library takes apart.
+        let all: Value = serde_json::from_str(&text).map_err(|_| not_an_engine("the answer is too deep"))?;
+        let is = |pointer: &str| all.pointer(pointer).and_then(Value::as_bool).unwrap_or_default();
+        let id = all.get("Id").and_then(Value::as_str).and_then(ContainerName::parse);
+        Ok(Traits {
+            id: id.ok_or_else(|| not_an_engine("the answer has no usable Id"))?,
+            tty: is("/Config/Tty"),
+            input: is("/Config/OpenStdin"),
+            running: is("/State/Running"),
+            paused: is("/State/Paused"),
+        })
     }
 
     /// The processes in a container: one JSON object of at most [`MAX_TOP`] bytes, as it came, with the columns of

@@ -8,7 +8,7 @@ use super::find::{self, Named};
 use super::problem::Problem;
 use crate::access::PoolKey;
 use crate::engine::{ContainerName, Engine};
-use crate::guest::{self, Connection};
+use crate::guest::{Connection, Family};
 use crate::inventory;
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::standing::{List, Row};
@@ -68,6 +68,8 @@ pub struct Reached {
     pub connection: Connection,
     /// The engine.
     pub engine: Engine,
+    /// What kind of system the guest says it is.
+    pub family: Family,
 }
 
 impl Pool {
@@ -91,19 +93,16 @@ impl Pool {
         if record.power_state != PowerState::Running {
             return Err(Problem::NotRunning(record.name_label.clone(), record.power_state));
         }
-        let mut situation = Situation::of(record, &self.state, &reach::claims(&self.state), guest::route);
-        let elsewhere = record.resident_on.as_ref().filter(|host| **host != self.here);
-        if elsewhere.is_some() {
-            situation.candidates = situation.candidates.from_afar();
-        }
+        let situation = Situation::seen_from(&self.here, record, &self.state);
+        let family = situation.family;
         match reach::open_engine(&self.client, &self.pool_key, vm, &situation, &self.rules).await {
-            Ok((connection, engine)) => Ok(Reached { connection, engine }),
+            Ok((connection, engine)) => Ok(Reached { connection, engine, family }),
             Err(trouble) => {
-                let elsewhere = match elsewhere {
+                let elsewhere = match record.resident_on.as_ref().filter(|host| **host != self.here) {
                     Some(host) => Some(self.client.call("host.get_name_label", &[host.into()]).await?),
                     None => None,
                 };
-                let (vm, family) = (record.name_label.clone(), situation.family);
+                let vm = record.name_label.clone();
                 Err(Problem::Path { vm, trouble: Box::new(trouble), family, elsewhere })
             }
         }

@@ -16,6 +16,7 @@
 //! | [`pool`] | how things stand on all hosts |
 //! | [`table`], [`screen`] | what fits a terminal |
 //! | [`status`], [`ps`] | what is shown of VMs and of containers |
+//! | [`stream`] | logs, commands, attaching, events: what flows until somebody ends it |
 
 pub mod ask;
 pub mod find;
@@ -24,6 +25,7 @@ pub mod problem;
 pub mod ps;
 pub mod screen;
 pub mod status;
+pub mod stream;
 pub mod table;
 
 pub use ask::Dom0;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::stream;
 use crate::guest::Family;
 use crate::inventory::InventoryError;
 use crate::lending::Refusal;
@@ -53,18 +54,32 @@ pub enum Problem {
     Inventory(InventoryError),
     /// A file or a stream of this program's own.
     Io(String, std::io::Error),
+    /// A stream between a person and a container did not come about, or broke.
+    Stream(stream::Problem),
 }
 
 impl Problem {
+    /// Whether it says no more than that nobody reads the output any more, which nobody wants to be told.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        match self {
+            Self::Stream(problem) => problem.is_closed_pipe(),
+            Self::Io(_, error) => error.kind() == std::io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+
     /// The exit code, as `--help` documents it.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
+            _ if self.is_closed_pipe() => stream::problem::PIPE_CLOSED,
             Self::NoVm(_) | Self::SeveralVms(..) | Self::NotRunning(..) => 3,
             Self::NoContainer(..) | Self::SeveralContainers(..) | Self::BadContainer(_) => 3,
             Self::Path { .. } => 4,
             Self::NoMonitor(_) => 5,
             Self::Xapi(_) => 8,
+            Self::Stream(problem) => problem.exit_code(),
             Self::Refused(_) | Self::Unknown(_) | Self::There(_) | Self::Inventory(_) | Self::Io(..) => 1,
         }
     }
@@ -100,6 +115,7 @@ impl Problem {
             Self::There(_) => return None,
             Self::Xapi(_) => "See /var/log/xensource.log on this host.".to_owned(),
             Self::Inventory(_) | Self::Io(..) => return None,
+            Self::Stream(problem) => return problem.remedy(),
         })
     }
 }
@@ -142,6 +158,7 @@ impl fmt::Display for Problem {
             Self::Xapi(error) => write!(f, "{error}"),
             Self::Inventory(error) => write!(f, "{error}"),
             Self::Io(what, error) => write!(f, "{what}: {error}"),
+            Self::Stream(problem) => write!(f, "{problem}"),
         }
     }
 }
@@ -157,6 +174,12 @@ fn list(f: &mut fmt::Formatter<'_>, names: &[String]) -> fmt::Result {
 impl From<xapi::Error> for Problem {
     fn from(error: xapi::Error) -> Self {
         Self::Xapi(error)
+    }
+}
+
+impl From<stream::Problem> for Problem {
+    fn from(problem: stream::Problem) -> Self {
+        Self::Stream(problem)
     }
 }
 

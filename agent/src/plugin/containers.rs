@@ -4,7 +4,7 @@
 use super::place::Forwarded;
 use super::{Here, failure, success};
 use crate::engine::{Action, ContainerName};
-use crate::guest::{self, Family};
+use crate::guest::Family;
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::{Answer, Ask};
 use crate::reach::{self, Situation, Trouble};
@@ -121,11 +121,8 @@ impl Here<'_> {
         let state = events::state(&self.client).await.map_err(Trouble::Xapi)?;
         let gone = || Error::Failure { method: "event.from", failure: failure::no_such("VM", uuid.as_str()) };
         let vm = state.vms.get(reference).ok_or_else(|| Trouble::Xapi(gone()))?;
-        let mut situation = Situation::of(vm, &state, &reach::claims(&state), guest::route);
+        let situation = Situation::seen_from(&self.host, vm, &state);
         *family = situation.family;
-        if vm.resident_on.as_ref() != Some(&self.host) {
-            situation.candidates = situation.candidates.from_afar();
-        }
         let rules = &self.dom0.rules;
         let (_connection, mut engine) =
             reach::open_engine(&self.client, &self.pool_key, reference, &situation, rules).await?;

@@ -146,7 +146,7 @@ impl Trouble {
             Self::NoAddress(_) => Step::Usable,
             Self::OtherKey { .. } => Step::Login,
             Self::Guest(unreachable) => unreachable.step(),
-            Self::Engine(engine::Error::TooOld(_)) => Step::Version,
+            Self::Engine(engine::Error::TooOld(_) | engine::Error::Lacks { .. }) => Step::Version,
             Self::Engine(_) | Self::Slow { .. } => Step::Answer,
         }
     }

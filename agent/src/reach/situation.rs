@@ -38,6 +38,16 @@ impl Situation {
         }
     }
 
+    /// Of `vm`, as the host `here` would reach it: from another host than the VM's own, not every address will do.
+    #[must_use]
+    pub fn seen_from(here: &HostRef, vm: &Vm, state: &State) -> Self {
+        let mut situation = Self::of(vm, state, &claims(state), guest::route);
+        if vm.resident_on.as_ref() != Some(here) {
+            situation.candidates = situation.candidates.from_afar();
+        }
+        situation
+    }
+
     /// Whether it is to be reached otherwise than in `before`.
     #[must_use]
     pub fn leads_elsewhere(&self, before: &Self) -> bool {
