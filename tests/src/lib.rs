@@ -3,6 +3,7 @@
 //! Nothing here may depend on the agent: a stand-in that learns its rules from the program under test proves nothing.
 
 pub mod cloud_image;
+pub mod dom0;
 pub mod foreign;
 pub mod guests;
 pub mod monitor;
