@@ -10,6 +10,7 @@
 //! | `lenient` | JSON without trust |
 //! | [`containers`], [`event`] | the fields used of a container and of an event |
 //! | `container_name`, `one` | one container by its name: actions, and documents that are passed on |
+//! | [`stats`] | what a container uses at a moment |
 //! | `body` | how much, and how slowly, an answer may come |
 
 mod body;
@@ -20,6 +21,7 @@ pub mod event;
 pub mod json;
 mod lenient;
 mod one;
+pub mod stats;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -41,6 +43,7 @@ pub use containers::{Container, Containers, Port};
 pub use error::Error;
 pub use event::{Event, Subject};
 pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP};
+pub use stats::Stats;
 
 use body::Body;
 use containers::{Collector, MAX_ELEMENT};
@@ -179,8 +182,20 @@ impl Engine {
     /// # Errors
     /// [`Error`]
     pub async fn containers(&mut self) -> Result<Containers, Error> {
+        self.list("/containers/json?all=1").await
+    }
+
+    /// The containers that run, paused ones among them.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn running_containers(&mut self) -> Result<Containers, Error> {
+        self.list("/containers/json").await
+    }
+
+    async fn list(&mut self, rest: &str) -> Result<Containers, Error> {
         let what = "GET /containers/json";
-        let path = path(self.identity.api, "/containers/json?all=1");
+        let path = path(self.identity.api, rest);
         let mut body = Body::new(self.connection.get(&path, what).await?, what);
         let mut splitter = Splitter::new(Framing::Array, MAX_ELEMENT);
         let mut collector = Collector::default();

@@ -16,6 +16,7 @@
 //! | [`pool`] | how things stand on all hosts |
 //! | [`table`], [`screen`] | what fits a terminal |
 //! | [`status`], [`ps`] | what is shown of VMs and of containers |
+//! | [`stats`], `size` | what containers use, again and again |
 
 pub mod ask;
 pub mod find;
@@ -23,6 +24,8 @@ pub mod pool;
 pub mod problem;
 pub mod ps;
 pub mod screen;
+mod size;
+pub mod stats;
 pub mod status;
 pub mod table;
 
