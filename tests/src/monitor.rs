@@ -3,6 +3,7 @@
 //! Must not know the agent's library: what is read here is what an administrator can read.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -93,6 +94,15 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start_on(xapi: &Xapi, host: &Ref) -> Self {
+        Self::start_with(xapi, host, &[])
+    }
+
+    /// Starts it for any host of the pool, with these options beside.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start_with(xapi: &Xapi, host: &Ref, options: &[&OsStr]) -> Self {
         let uuid = xapi.get(host, "uuid");
         let uuid = uuid.ok().and_then(|uuid| uuid.text().map(str::to_owned));
         let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no such host"));
@@ -112,6 +122,8 @@ impl Monitor {
             .arg(directory.path().join(AGENT_SOCKET))
             .arg("--log-file")
             .arg(directory.path().join("log"))
+            .args(if options.is_empty() { own_metrics(directory.path()) } else { Vec::new() })
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors)
@@ -301,6 +313,12 @@ pub fn whole_lines(file: &Path) -> Vec<String> {
     let bytes = fs::read(file).unwrap_or_default();
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     String::from_utf8_lossy(&bytes[..whole]).lines().map(str::to_owned).collect()
+}
+
+/// A page of its own, which nobody reads: on a machine with a toolstack there is another one.
+fn own_metrics(directory: &Path) -> Vec<OsString> {
+    let at = |name: &str| directory.join(name).into_os_string();
+    vec!["--rrd-folder".into(), at("metrics"), "--rrdd-socket".into(), at("xcp-rrdd")]
 }
 
 fn write(path: &Path, text: &str) {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench-monitor`: how soon a change in a VM's engine stands in XAPI, and what that costs.
 //! `cargo xtask bench-plugin`: how long calls of XAPI's plugin take.
+//! `cargo xtask bench-metrics`: what the graphs of many containers cost.
 //!
 //! The program as it lands in dom0, against real sshd and dockerd; programs of the lab measure.
 
@@ -20,6 +21,17 @@ pub(crate) fn run_monitor(flags: &BenchMonitor) -> anyhow::Result<()> {
 /// Runs `bench-plugin`.
 pub(crate) fn run_plugin(flags: &BenchPlugin) -> anyhow::Result<()> {
     measure("plugin_bench", &["--calls", &flags.calls.to_string()])
+}
+
+/// Runs `bench-metrics`.
+pub(crate) fn run_metrics() -> anyhow::Result<()> {
+    interrupt::watch()?;
+    let mut bench = tools::cargo(&root());
+    bench.args(["run", "--locked", "--quiet", "--profile", "dom0", "--package", "agent", "--example", "metrics_bench"]);
+    if !interrupt::run(&mut bench)?.success() {
+        bail!("the benchmark failed; see above");
+    }
+    Ok(())
 }
 
 /// Builds what is measured and the lab's `program`, and runs that.

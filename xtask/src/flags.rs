@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Bench(Bench),
     BenchMonitor(BenchMonitor),
     BenchPlugin(BenchPlugin),
+    /// Measure what the graphs of 4,000 containers cost beside asking their engines.
+    BenchMetrics,
     CaptureHost(CaptureHost),
 }
 

@@ -5,13 +5,13 @@ const DECIMAL: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
 
 /// In steps of 1024, with four digits: `15.63MiB`.
 #[must_use]
-pub fn binary(bytes: u64) -> String {
+pub(super) fn binary(bytes: u64) -> String {
     with_unit(bytes, 1024.0, BINARY, 4)
 }
 
 /// In steps of 1000, with three digits: `1.26kB`.
 #[must_use]
-pub fn decimal(bytes: u64) -> String {
+pub(super) fn decimal(bytes: u64) -> String {
     with_unit(bytes, 1000.0, DECIMAL, 3)
 }
 
