@@ -73,8 +73,12 @@ fn main() -> anyhow::Result<()> {
             text_in += processor_time()? - before;
         }
     }
-    let share = |nanoseconds: u64| 100.0 * Duration::from_nanos(nanoseconds).as_secs_f64() / (ROUND * ROUNDS).as_secs_f64();
-    println!("{} containers in {VMS} VMs, {sources} data sources, {ROUNDS} rounds; of one processor:", VMS * CONTAINERS);
+    let share =
+        |nanoseconds: u64| 100.0 * Duration::from_nanos(nanoseconds).as_secs_f64() / (ROUND * ROUNDS).as_secs_f64();
+    println!(
+        "{} containers in {VMS} VMs, {sources} data sources, {ROUNDS} rounds; of one processor:",
+        VMS * CONTAINERS
+    );
     for (what, time) in [
         ("figures taken over", taken),
         ("graphs chosen", shown_in),
@@ -123,5 +127,8 @@ fn stats(id: &str, round: u32) -> Stats {
 /// Of this process so far, in nanoseconds (Documentation/scheduler/sched-stats.rst of Linux).
 fn processor_time() -> anyhow::Result<u64> {
     let said = fs::read_to_string("/proc/self/schedstat")?;
-    said.split_whitespace().next().and_then(|first| first.parse().ok()).with_context(|| format!("schedstat says {said:?}"))
+    said.split_whitespace()
+        .next()
+        .and_then(|first| first.parse().ok())
+        .with_context(|| format!("schedstat says {said:?}"))
 }

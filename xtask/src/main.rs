@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         flags::Command::BenchMonitor(flags) => bench_agent::run_monitor(&flags).map(|()| 0),
         flags::Command::BenchPlugin(flags) => bench_agent::run_plugin(&flags).map(|()| 0),
-Command::BenchMetrics => bench_agent::run_metrics(),
+        flags::Command::BenchMetrics => bench_agent::run_metrics().map(|()| 0),
         flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
     };
     match result {

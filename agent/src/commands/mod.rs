@@ -9,6 +9,7 @@ mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;
 mod signals;
+pub(crate) mod stats;
 
 /// JSON that is harmless on a terminal, whatever foreign text is in it: what is not ASCII is escaped.
 fn ascii(value: &serde_json::Value) -> String {

@@ -167,7 +167,8 @@ impl Stats {
         // Engines on Linux say 0 here (moby, api/types/container/stats.go).
         let is_windows = processors > 0;
         let cpus = [processors, number(&cpu.online_cpus), usage.percpu_usage.0.len() as u64];
-        let cpus = cpus.into_iter().find(|count| (1..=MAX_CPUS).contains(count)).and_then(|count| u32::try_from(count).ok());
+        let cpus =
+            cpus.into_iter().find(|count| (1..=MAX_CPUS).contains(count)).and_then(|count| u32::try_from(count).ok());
         let total = number(&usage.total_usage);
         let networks = raw.networks.0.into_iter().chain([raw.network]).filter_map(|network| network.0);
         let (received, sent) = networks.fold((0, 0), |(received, sent), network| {
@@ -303,7 +304,9 @@ mod tests {
 
     #[test]
     fn cache_that_is_more_than_all_is_not_taken_off() {
-        let of = |inactive: Value| read(&json!({"memory_stats": {"usage": 10, "stats": {"inactive_file": inactive}}})).memory;
+        let of = |inactive: Value| {
+            read(&json!({"memory_stats": {"usage": 10, "stats": {"inactive_file": inactive}}})).memory
+        };
         assert_eq!([of(json!(10)), of(json!(11)), of(json!(9)), of(json!(null))], [10, 10, 1, 10]);
     }
 

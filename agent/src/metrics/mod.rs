@@ -96,7 +96,7 @@ impl Default for Settings {
         Self {
             enabled: true,
             interval: STEP,
-            top: 10,
+            top: 5,
             sample_max: 100,
             rrd_folder: DEFAULT_RRD_FOLDER.into(),
             rrdd_socket: DEFAULT_RRDD_SOCKET.into(),
@@ -220,7 +220,10 @@ impl Metrics {
                 if wait < Duration::from_millis(100) { wait + STEP } else { wait }
             }
             Err(error) => {
-                self.tell(Topic::Rrdd, || tracing::warn!(error = %quoted(&error), "no graphs of containers until it answers"));
+                self.tell(
+                    Topic::Rrdd,
+                    || tracing::warn!(error = %quoted(&error), "no graphs of containers until it answers"),
+                );
                 STEP
             }
         }
@@ -238,7 +241,8 @@ impl Metrics {
         if let Some(page) = &mut self.page {
             match page.write(seconds_now(), &shown) {
                 Ok(0) => self.is_good(Topic::Room),
-                Ok(left_out) => self.tell(Topic::Room, || tracing::warn!(left_out, "too many VMs for one page: some have no graphs")),
+                Ok(left_out) => self
+                    .tell(Topic::Room, || tracing::warn!(left_out, "too many VMs for one page: some have no graphs")),
                 Err(error) => {
                     tracing::warn!(%error, "cannot write the page for xcp-rrdd; making it anew");
                     self.page = None;
@@ -268,7 +272,8 @@ impl Metrics {
 
     async fn write_prometheus(&mut self, now: Instant) {
         let Some(file) = self.settings.prometheus_file.clone() else { return };
-        let vms: Vec<prometheus::Vm> = self.samplers.iter().map(|(vm, sampler)| self.for_prometheus(vm, sampler, now)).collect();
+        let vms: Vec<prometheus::Vm> =
+            self.samplers.iter().map(|(vm, sampler)| self.for_prometheus(vm, sampler, now)).collect();
         let path = file.to_string_lossy().into_owned();
         let written = tokio::task::spawn_blocking(move || prometheus::write(&file, &prometheus::text(&vms)));
         match written.await {

@@ -136,7 +136,8 @@ mod tests {
         let odd = ["", "a:b", "a b", "a\u{1b}[2J", "é", "ê", &"x".repeat(49), &"x".repeat(50), "a_b\n"];
         let labels: Vec<String> = odd.iter().map(|name| label(name)).collect();
         for label in &labels {
-            let fits = label.len() <= LABEL_BYTES && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+            let fits =
+                label.len() <= LABEL_BYTES && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
             assert!(fits, "{label:?}");
         }
         let different: std::collections::BTreeSet<&String> = labels.iter().collect();
@@ -157,6 +158,8 @@ mod tests {
                 assert_eq!(label_in(&series.name), Some(name));
             }
         }
-        assert!(Series::of_vm().iter().all(|series| label_in(&series.name).is_none() && !series.name.ends_with("memory")));
+        assert!(
+            Series::of_vm().iter().all(|series| label_in(&series.name).is_none() && !series.name.ends_with("memory"))
+        );
     }
 }

@@ -88,12 +88,14 @@ impl Page {
         let same = |(vm, shown): &(VmUuid, Shown), (before, series): &(VmUuid, Arc<[Series]>)| {
             vm == before && Arc::ptr_eq(&shown.series, series)
         };
-        let is_new = vms.len() != self.layout.len() || !vms.iter().zip(&self.layout).all(|(now, before)| same(now, before));
+        let is_new =
+            vms.len() != self.layout.len() || !vms.iter().zip(&self.layout).all(|(now, before)| same(now, before));
         if is_new {
             self.layout = vms.iter().map(|(vm, shown)| (vm.clone(), Arc::clone(&shown.series))).collect();
             (self.fitting, self.metadata) = fit(&self.layout);
         }
-        let values: Vec<f64> = vms.iter().take(self.fitting).flat_map(|(_, shown)| shown.values.iter().copied()).collect();
+        let values: Vec<f64> =
+            vms.iter().take(self.fitting).flat_map(|(_, shown)| shown.values.iter().copied()).collect();
         self.put(&values, is_new)?;
         Ok(vms.len() - self.fitting)
     }

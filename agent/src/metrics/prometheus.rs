@@ -183,7 +183,8 @@ mod tests {
 
     fn vm(name: &str, containers: &[&str]) -> Vm {
         let stats = Stats { cpu: Duration::from_millis(1500), memory: 7, ..Stats::default() };
-        let container = |name: &&str| Container { id: "0123".to_owned(), name: (*name).to_owned(), stats: stats.clone() };
+        let container =
+            |name: &&str| Container { id: "0123".to_owned(), name: (*name).to_owned(), stats: stats.clone() };
         Vm {
             uuid: "u".to_owned(),
             name: name.to_owned(),

@@ -63,7 +63,8 @@ impl Rrdd {
             _ => None,
         };
         let names: Vec<String> = sources.iter().filter_map(name).collect();
-        let mut labels: Vec<String> = names.iter().filter_map(|name| names::label_in(name)).map(str::to_owned).collect();
+        let mut labels: Vec<String> =
+            names.iter().filter_map(|name| names::label_in(name)).map(str::to_owned).collect();
         labels.sort();
         labels.dedup();
         Ok(labels)
@@ -92,7 +93,10 @@ impl Rrdd {
 fn in_words(error: &Error) -> String {
     match error {
         Error::Connect { socket, cause } => {
-            format!("cannot connect to xcp-rrdd's socket {}: {cause}; is it running (systemctl status xcp-rrdd)?", socket.display())
+            format!(
+                "cannot connect to xcp-rrdd's socket {}: {cause}; is it running (systemctl status xcp-rrdd)?",
+                socket.display()
+            )
         }
         Error::Http { method, cause } => format!("{method}: the connection to xcp-rrdd failed: {cause}"),
         Error::Status { method, status } => format!("{method}: xcp-rrdd answered with HTTP status {status}"),

@@ -87,7 +87,10 @@ async fn sample(interval: Duration, desk: Desk, vm: VmUuid, usage: Arc<Mutex<VmU
                     if took <= interval {
                         is_told = false;
                     } else if !std::mem::replace(&mut is_told, true) {
-                        tracing::info!(took_ms = took.as_millis(), "the engine is slow to say what containers use; graphs have gaps");
+                        tracing::info!(
+                            took_ms = took.as_millis(),
+                            "the engine is slow to say what containers use; graphs have gaps"
+                        );
                     }
                 }
                 Err(trouble) => {
@@ -111,7 +114,8 @@ async fn round(lent: Lent, met: &mut Option<Met>, usage: &Mutex<VmUsage>) -> Res
     let Met { lent, engine, listed } = match met {
         Some(met) if met.lent.is_same(&lent) => met,
         _ => {
-            let engine = timeout(OPEN_LIMIT, lent.engine()).await.map_err(|_| Trouble::Slow)?.map_err(Trouble::Guest)?;
+            let engine =
+                timeout(OPEN_LIMIT, lent.engine()).await.map_err(|_| Trouble::Slow)?.map_err(Trouble::Guest)?;
             met.insert(Met { lent, engine, listed: None })
         }
     };

@@ -17,6 +17,12 @@ const TIMES: f64 = 1.5;
 /// and so much more, as a part of what all use.
 const MORE: f64 = 0.02;
 
+/// Names without history that a VM may have at once, for each place,
+const NEW_AT_ONCE: f64 = 4.0;
+
+/// and one more after this time: a guest must not fill xcp-rrdd's memory by giving its containers ever new names.
+const NEW_AFTER: Duration = Duration::from_secs(60);
+
 /// A container that runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate<'a> {
@@ -48,6 +54,9 @@ pub struct Selection {
     chosen: BTreeMap<String, Chosen>,
     /// Labels that are in the VM's file and not used now, the oldest first.
     retired: VecDeque<Retired>,
+    /// Names without history that may be given out now, and when that was reckoned.
+    new: f64,
+    reckoned: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -71,7 +80,7 @@ impl Selection {
     #[must_use]
     pub fn new(top: usize, recorded: impl IntoIterator<Item = String>) -> Self {
         let retired = recorded.into_iter().map(|label| Retired { label, id: None }).collect();
-        Self { top, chosen: BTreeMap::new(), retired }
+        Self { top, chosen: BTreeMap::new(), retired, new: NEW_AT_ONCE * top as f64, reckoned: None }
     }
 
     /// Those chosen, by label.
@@ -88,6 +97,9 @@ impl Selection {
     /// Chooses anew, for the containers that run now.
     pub fn update(&mut self, candidates: &[Candidate<'_>], now: Instant) -> Outcome {
         let mut outcome = Outcome::default();
+        let passed = self.reckoned.replace(now).map_or(Duration::ZERO, |before| now.saturating_duration_since(before));
+        let refilled = self.new + passed.as_secs_f64() / NEW_AFTER.as_secs_f64();
+        self.new = refilled.min(NEW_AT_ONCE * self.top as f64);
         for chosen in self.chosen.values_mut() {
             chosen.is_successor = false;
         }
@@ -108,6 +120,7 @@ impl Selection {
             (has_history(candidate), order(candidate.weight), std::cmp::Reverse(candidate.label.to_owned()))
         });
         while self.chosen.len() < self.top
+            && others.last().is_some_and(|candidate| self.may_have(candidate))
             && let Some(candidate) = others.pop()
         {
             self.choose(candidate, now);
@@ -121,13 +134,19 @@ impl Selection {
     }
 
     /// Gives the place of the one that uses least to the one that uses most of those without, if it is worth it.
-    fn challenge(&mut self, others: &[&Candidate<'_>], by_label: &BTreeMap<&str, &Candidate<'_>>, now: Instant) -> bool {
+    fn challenge(
+        &mut self,
+        others: &[&Candidate<'_>],
+        by_label: &BTreeMap<&str, &Candidate<'_>>,
+        now: Instant,
+    ) -> bool {
         let weight = |label: &str| by_label.get(label).map_or(0.0, |candidate| candidate.weight);
         let mature = self.chosen.values().filter(|chosen| now.duration_since(chosen.since) >= HELD);
         let weakest = mature.map(|chosen| chosen.label.clone()).min_by(|a, b| weight(a).total_cmp(&weight(b)));
         let strongest = others.iter().max_by(|a, b| a.weight.total_cmp(&b.weight));
         let (Some(weakest), Some(strongest)) = (weakest, strongest) else { return false };
-        if strongest.weight <= weight(&weakest) * TIMES + MORE {
+        let is_worth_it = strongest.weight > weight(&weakest) * TIMES + MORE;
+        if self.chosen.len() < self.top || !is_worth_it || !self.may_have(strongest) {
             return false;
         }
         self.retire(&weakest);
@@ -135,9 +154,17 @@ impl Selection {
         true
     }
 
+    /// Whether a container's name may become one of a data source.
+    fn may_have(&self, candidate: &Candidate<'_>) -> bool {
+        self.new >= 1.0 || self.retired.iter().any(|old| old.label == candidate.label)
+    }
+
     fn choose(&mut self, candidate: &Candidate<'_>, now: Instant) {
         let (id, label) = (candidate.id.to_owned(), candidate.label.to_owned());
         let before = self.retired.iter().position(|old| old.label == label).and_then(|at| self.retired.remove(at));
+        if before.is_none() {
+            self.new -= 1.0;
+        }
         // Of an earlier run's nobody knows whose it was; there is a gap anyway.
         let is_successor = before.and_then(|old| old.id).is_some_and(|old| old != id);
         self.chosen.insert(label.clone(), Chosen { id, label, since: now, is_successor });
@@ -244,6 +271,21 @@ mod tests {
         selection.update(&candidates(&all), Instant::now());
         assert_eq!(labels(&selection), ["c", "d"]);
         assert!(selection.chosen().all(|chosen| !chosen.is_successor));
+    }
+
+    #[test]
+    fn a_guest_cannot_have_ever_new_names() {
+        let mut selection = Selection::new(5, []);
+        let mut now = Instant::now();
+        let mut labels_seen = std::collections::BTreeSet::new();
+        for round in 0..720 {
+            now += Duration::from_secs(5);
+            let ids: Vec<String> = (0..5).map(|number| format!("{round}-{number}")).collect();
+            let all: Vec<Candidate<'_>> = ids.iter().map(|id| Candidate { id, label: id, weight: 0.2 }).collect();
+            selection.update(&all, now);
+            labels_seen.extend(selection.chosen().map(|chosen| chosen.label.clone()));
+        }
+        assert!((75..=80).contains(&labels_seen.len()), "{} names in an hour", labels_seen.len());
     }
 
     #[test]

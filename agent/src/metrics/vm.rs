@@ -151,7 +151,8 @@ impl VmUsage {
     pub fn show(&mut self, now: Instant) -> Shown {
         let outcome = self.choose(now);
         if outcome.changed {
-            let of_containers = self.selection.chosen().flat_map(|chosen| Series::of_container(&chosen.label, &chosen.id));
+            let of_containers =
+                self.selection.chosen().flat_map(|chosen| Series::of_container(&chosen.label, &chosen.id));
             self.series = Series::of_vm().into_iter().chain(of_containers).collect();
         }
         let chosen: BTreeSet<&str> = self.selection.chosen().map(|chosen| chosen.id.as_str()).collect();
@@ -188,7 +189,8 @@ impl VmUsage {
             return Outcome::default();
         }
         let all = self.containers.values();
-        let (cpu, memory) = all.fold((0.0, 0.0), |(cpu, memory), sampled| (cpu + sampled.cpu_weight, memory + sampled.memory_weight));
+        let (cpu, memory) =
+            all.fold((0.0, 0.0), |(cpu, memory), sampled| (cpu + sampled.cpu_weight, memory + sampled.memory_weight));
         let part = |of: f64, all: f64| if all > 0.0 { of / all } else { 0.0 };
         let candidates: Vec<Candidate<'_>> = self
             .containers

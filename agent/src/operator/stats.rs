@@ -1,24 +1,42 @@
-//! What containers use now, as `docker stats` shows it. Must not know how VMs are found and reached, nor how tables are drawn.
+//! What containers use now, as `docker stats` shows it. Must not know how VMs are found and reached.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
+use super::screen::Screen;
 use super::size::{binary, decimal};
+use super::table::{Cell, Column, lines};
 use crate::engine::{self, ContainerName, Engine, Stats};
 use crate::metrics::usage::{Reading, cpu_percent, memory_percent};
 
-/// Headings of [`Row::cells`].
-pub const HEADINGS: [&str; 8] = ["VM", "NAME", "CPU %", "MEM USAGE / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "PIDS"];
+/// Columns of a table of [`Row`]s.
+const COLUMNS: [Column; 8] = [
+    Column::stays("VM", 6),
+    Column::stays("NAME", 8),
+    Column::stays("CPU %", 7),
+    Column::stays("MEM USAGE / LIMIT", 17),
+    Column::goes("MEM %", 3, 6),
+    Column::goes("NET I/O", 1, 12),
+    Column::goes("BLOCK I/O", 2, 12),
+    Column::goes("PIDS", 4, 4),
+];
+
+/// What is read is looked at again after this time, as `docker stats` does.
+pub const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long one look at a VM may take.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 /// Whose figures are wanted.
 #[derive(Clone, Debug)]
 pub enum Wanted {
     /// Those of every container that runs.
     Running,
-    /// Those of these containers: names or ids.
-    These(Vec<ContainerName>),
+    /// Those of these containers: names or ids, and what to call them.
+    These(Vec<(ContainerName, String)>),
 }
 
 /// Reads the containers of one VM again and again.
@@ -63,8 +81,13 @@ impl Reader {
     /// # Errors
     /// [`engine::Error`]; the engine is of no use then.
     pub async fn read(&mut self) -> Result<Vec<Row>, engine::Error> {
+        let what = "the question what containers use";
+        timeout(LOOK_LIMIT, self.look()).await.map_err(|_| engine::Error::Slow { what, limit: LOOK_LIMIT })?
+    }
+
+    async fn look(&mut self) -> Result<Vec<Row>, engine::Error> {
         let whom: Vec<(ContainerName, String)> = match &self.wanted {
-            Wanted::These(names) => names.iter().map(|name| (name.clone(), name.to_string())).collect(),
+            Wanted::These(containers) => containers.clone(),
             Wanted::Running => {
                 let list = self.engine.running_containers().await?.list;
                 list.into_iter().filter_map(|one| Some((ContainerName::parse(&one.id)?, one.name))).collect()
@@ -90,10 +113,15 @@ impl Reader {
     }
 }
 
+/// The rows as a table.
+#[must_use]
+pub fn table(rows: &[Row], screen: &Screen) -> String {
+    let cells: Vec<Vec<Cell>> = rows.iter().map(|row| row.cells().map(Cell::from).into()).collect();
+    lines(&COLUMNS, &cells, screen)
+}
+
 impl Row {
-    /// For a table below [`HEADINGS`]; foreign text is as it came.
-    #[must_use]
-    pub fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 8] {
         let unknown = || "--".to_owned();
         let of = |a: String, b: String| format!("{a} / {b}");
         let percent = |value: Option<f64>| value.map_or_else(unknown, |value| format!("{value:.2}%"));

@@ -19,7 +19,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// If it cannot.
 pub(super) fn listen(shared: &Arc<Shared>, run: u64) {
     let _ = std::fs::remove_file(&shared.socket);
-    let bound = UnixListener::bind(&shared.socket).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    let bound =
+        UnixListener::bind(&shared.socket).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     let listener = bound.unwrap_or_else(|e| panic!("{}: {e}", shared.socket.display()));
     let shared = Arc::clone(shared);
     thread::spawn(move || {
@@ -99,7 +100,9 @@ fn answer(shared: &Shared, call: Call) -> Result<Value, Failure> {
             let known = state.knows(&uid);
             Ok(Value::Float(if known { state.until_next() } else { -1.0 }))
         }
-        "Plugin.Local.next_reading" => Ok(Value::Float(if state.knows(&text("uid")?) { state.until_next() } else { -1.0 })),
+        "Plugin.Local.next_reading" => {
+            Ok(Value::Float(if state.knows(&text("uid")?) { state.until_next() } else { -1.0 }))
+        }
         "Plugin.Local.deregister" => {
             let uid = text("uid")?;
             state.plugins.remove(&uid);
@@ -108,11 +111,14 @@ fn answer(shared: &Shared, call: Call) -> Result<Value, Failure> {
         "query_possible_vm_dss" => {
             let of_vm = state.recorded.get(&text("vm_uuid")?);
             let source = |(name, record): (&String, &super::Record)| {
-                let texts = [("name", name), ("description", &record.source.description), ("units", &record.source.units)];
+                let texts =
+                    [("name", name), ("description", &record.source.description), ("units", &record.source.units)];
                 let mut members: Vec<(String, Value)> =
                     texts.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value.as_str()))).collect();
                 members.extend(["enabled", "standard"].map(|key| (key.to_owned(), Value::Bool(true))));
-                members.extend([("min", 0.0), ("max", f64::INFINITY)].map(|(key, value)| (key.to_owned(), Value::Float(value))));
+                members.extend(
+                    [("min", 0.0), ("max", f64::INFINITY)].map(|(key, value)| (key.to_owned(), Value::Float(value))),
+                );
                 Value::Struct(members)
             };
             Ok(Value::Array(of_vm.into_iter().flatten().map(source).collect()))

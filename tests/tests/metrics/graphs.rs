@@ -60,7 +60,9 @@ fn the_graphs_of_real_containers_show_what_docker_says() {
     ];
     assert_eq!(names, wanted.into());
     let source = |name: &str| sources.iter().find(|source| source["name"] == name).unwrap();
-    for (name, unit) in [("container_busy_cpu", "percent"), ("containers_memory_used", "B"), ("containers_running", "count")] {
+    for (name, unit) in
+        [("container_busy_cpu", "percent"), ("containers_memory_used", "B"), ("containers_running", "count")]
+    {
         assert_eq!(source(name)["units"], unit, "{name}");
     }
     assert!(sources.iter().all(|source| source["owner"] == format!("vm {vm}") && source["default"] == "true"));
@@ -88,7 +90,7 @@ fn the_end_of_the_program_takes_the_page_away_and_the_next_one_goes_on_with_the_
     }
     let vm = lab.uuid(&lab.pool.register(&guest));
     let monitor = lab.monitor();
-    lab.rrdd.wait("graphs", SOON, |state| (state.recorded.get(&vm)?.len() == 25).then_some(()));
+    lab.rrdd.wait("graphs", SOON, |state| (state.recorded.get(&vm)?.len() == 15).then_some(()));
     let before: Vec<String> = lab.recorded(&vm).into_keys().collect();
     assert!(lab.prometheus_file().exists());
     monitor.stop();

@@ -14,7 +14,7 @@ fn figures_that_make_no_sense_are_harmless() {
     let deep = format!("{}{}", "{\"a\":".repeat(90), "{}") + &"}".repeat(90);
     let answers = [
         "{}",
-        r#"{"cpu_stats":{"cpu_usage":{"total_usage":-1},"system_cpu_usage":1e400,"online_cpus":0},"memory_stats":{"usage":"NaN"}}"#,
+        r#"{"cpu_stats":{"cpu_usage":{"total_usage":-1},"system_cpu_usage":1e300,"online_cpus":0},"memory_stats":{"usage":"NaN"}}"#,
         r#"{"cpu_stats":{"cpu_usage":{"total_usage":18446744073709551615}},"memory_stats":{"usage":1e308,"limit":-5}}"#,
         r#"{"cpu_stats":[],"memory_stats":"x","networks":{"a":null},"num_procs":1e9,"pids_stats":7}"#,
         &long,

@@ -49,7 +49,8 @@ fn prometheus_own_client_reads_the_file_whatever_a_vm_is_called() {
     let before = value(&file, "xscontainer_cpu_seconds_total").unwrap();
     lab.rrdd.wait("a later file", SOON, |_| {
         let text = std::fs::read_to_string(&path).ok()?;
-        let line = text.lines().find(|line| line.starts_with("xscontainer_cpu_seconds_total{") && line.contains("\"c0\""))?;
+        let line =
+            text.lines().find(|line| line.starts_with("xscontainer_cpu_seconds_total{") && line.contains("\"c0\""))?;
         line.rsplit(' ').next()?.parse::<f64>().ok().filter(|seconds| *seconds > before + 1.0).map(drop)
     });
     drop(monitor);
