@@ -3,7 +3,7 @@
 //! Dependencies run one way: [`monitor`] decides which VMs to watch from what [`xapi`] reports, [`reach`] finds a way in
 //! with [`access`] and [`guest`], the [`engine`] there is asked, and what it says is written down by [`view`]. [`plugin`]
 //! carries out one call of XAPI: over a connection that the monitor lends ([`lending`]) or one of its own, or with
-//! [`config_drive`]. `xapi`, `guest`, `engine` and `view` do not know each other, but for the engine's types that `view`
+//! [`config_drive`]. [`metrics`] asks engines over lent connections what containers use. `xapi`, `guest`, `engine` and `view` do not know each other, but for the engine's types that `view`
 //! turns into documents. [`prepare`] gives a VM what `access` finds later, certificates by [`certificates`] among it.
 //! [`config`] maps what an administrator sets to what the rooms have for it; they do not know it.
 //! [`certificates`], [`inventory`], [`log`], [`service`] and [`quote`] know none of the others.
@@ -17,6 +17,7 @@ pub mod guest;
 pub mod inventory;
 pub mod lending;
 pub mod log;
+pub mod metrics;
 pub mod monitor;
 pub mod operator;
 pub mod plugin;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm};
+use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm, stats};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -34,6 +34,10 @@ enum Command {
     /// The processes that run in a container.
     #[command(after_help = operator::EXIT_CODES)]
     Top(look::OfContainer),
+
+    /// Show what containers use: CPU, memory, network, block devices, processes.
+    #[command(after_help = stats::AFTER_HELP, after_long_help = stats::AFTER_HELP.to_owned() + "\n\n" + operator::EXIT_CODES)]
+    Stats(stats::Stats),
 
     /// Start containers.
     #[command(after_help = operator::EXIT_CODES)]
@@ -111,6 +115,7 @@ fn main() -> ExitCode {
         Command::Ps(options) => look::ps(&options),
         Command::Inspect(options) => look::inspect(&options),
         Command::Top(options) => look::top(&options),
+        Command::Stats(options) => stats::run(&options),
         Command::Start(options) => act::run(Action::Start, &options),
         Command::Stop(options) => act::run(Action::Stop, &options),
         Command::Restart(options) => act::run(Action::Restart, &options),

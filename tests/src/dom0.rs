@@ -113,8 +113,11 @@ impl Dom0 {
         self.put("/var/log/xscontainer.log", "", 0o640);
         // XAPI runs its plugins outside; the script enters.
         let plugin = self.folder.path().join("plugin");
-        let enter = format!("#!/bin/sh\nexec nsenter --mount=/proc/{}/ns/mnt chroot {} /etc/xapi.d/plugins/xscontainer \"$@\"\n",
-            self.pid(), self.folder.path().join("root").display());
+        let enter = format!(
+            "#!/bin/sh\nexec nsenter --mount=/proc/{}/ns/mnt chroot {} /etc/xapi.d/plugins/xscontainer \"$@\"\n",
+            self.pid(),
+            self.folder.path().join("root").display()
+        );
         self.set_mode("/etc/xapi.d/plugins/xscontainer", 0o755);
         fs::write(&plugin, enter).unwrap_or_else(|e| panic!("{}: {e}", plugin.display()));
         let mode = fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755));

@@ -12,6 +12,7 @@ pub mod plugin;
 pub mod pool;
 pub mod programs;
 pub mod root;
+pub mod rrdd;
 pub mod terminal;
 pub mod tools;
 pub mod xapi;

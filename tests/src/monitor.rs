@@ -3,6 +3,7 @@
 //! Must not know the agent's library: what is read here is what an administrator can read.
 
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -96,7 +97,16 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start_on(xapi: &Xapi, host: &Ref) -> Self {
-        Self::start_with(xapi, host, None, None)
+        Self::start_with(xapi, host, None, None, &[])
+    }
+
+    /// Starts it for any host of the pool, with these options beside.
+    ///
+    /// # Panics
+    /// If the program cannot be run.
+    #[must_use]
+    pub fn start_on_with(xapi: &Xapi, host: &Ref, options: &[&OsStr]) -> Self {
+        Self::start_with(xapi, host, None, None, options)
     }
 
     /// Starts it for the pool coordinator, with these settings.
@@ -105,7 +115,7 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start_set(xapi: &Xapi, settings: &str) -> Self {
-        Self::start_with(xapi, &xapi.host(), Some(settings), None)
+        Self::start_with(xapi, &xapi.host(), Some(settings), None, &[])
     }
 
     /// Starts it for the pool coordinator, with its log in this file.
@@ -114,10 +124,10 @@ impl Monitor {
     /// If the program cannot be run.
     #[must_use]
     pub fn start_logging_to(xapi: &Xapi, log: &Path) -> Self {
-        Self::start_with(xapi, &xapi.host(), None, Some(log))
+        Self::start_with(xapi, &xapi.host(), None, Some(log), &[])
     }
 
-    fn start_with(xapi: &Xapi, host: &Ref, settings: Option<&str>, log: Option<&Path>) -> Self {
+    fn start_with(xapi: &Xapi, host: &Ref, settings: Option<&str>, log: Option<&Path>, options: &[&OsStr]) -> Self {
         let uuid = xapi.get(host, "uuid");
         let uuid = uuid.ok().and_then(|uuid| uuid.text().map(str::to_owned));
         let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no such host"));
@@ -143,6 +153,8 @@ impl Monitor {
             .arg(directory.path().join(SETTINGS))
             .arg("--log-file")
             .arg(&log)
+            .args(if options.is_empty() { own_metrics(directory.path()) } else { Vec::new() })
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors)
@@ -340,6 +352,12 @@ pub fn whole_lines(file: &Path) -> Vec<String> {
     let bytes = fs::read(file).unwrap_or_default();
     let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     String::from_utf8_lossy(&bytes[..whole]).lines().map(str::to_owned).collect()
+}
+
+/// A page of its own, which nobody reads: on a machine with a toolstack there is another one.
+fn own_metrics(directory: &Path) -> Vec<OsString> {
+    let at = |name: &str| directory.join(name).into_os_string();
+    vec!["--rrd-folder".into(), at("metrics"), "--rrdd-socket".into(), at("xcp-rrdd")]
 }
 
 fn write(path: &Path, text: &str) {

@@ -1,6 +1,7 @@
 //! `cargo xtask bench-monitor`: how soon a change in a VM's engine stands in XAPI, and what that costs.
 //! `cargo xtask bench-plugin`: how long calls of XAPI's plugin take.
 //! `cargo xtask bench-streams`: what the way through dom0 adds to logs and commands.
+//! `cargo xtask bench-metrics`: what the graphs of many containers cost.
 //!
 //! The program as it lands in dom0, against real sshd and dockerd; programs of the lab measure.
 
@@ -26,6 +27,17 @@ pub(crate) fn run_plugin(flags: &BenchPlugin) -> anyhow::Result<()> {
 /// Runs `bench-streams`.
 pub(crate) fn run_streams(flags: &BenchStreams) -> anyhow::Result<()> {
     measure("stream_bench", &["--times", &flags.times.to_string()])
+}
+
+/// Runs `bench-metrics`.
+pub(crate) fn run_metrics() -> anyhow::Result<()> {
+    interrupt::watch()?;
+    let mut bench = tools::cargo(&root());
+    bench.args(["run", "--locked", "--quiet", "--profile", "dom0", "--package", "agent", "--example", "metrics_bench"]);
+    if !interrupt::run(&mut bench)?.success() {
+        bail!("the benchmark failed; see above");
+    }
+    Ok(())
 }
 
 /// Builds what is measured and the lab's `program`, and runs that.

@@ -21,6 +21,8 @@ pub(crate) enum Command {
     BenchMonitor(BenchMonitor),
     BenchPlugin(BenchPlugin),
     BenchStreams(BenchStreams),
+    /// Measure what the graphs of 4,000 containers cost beside asking their engines.
+    BenchMetrics,
     CaptureHost(CaptureHost),
 }
 

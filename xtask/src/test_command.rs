@@ -59,6 +59,9 @@ pub(crate) const LAB_PACKAGES: [&str; 13] = [
 /// Clients of XAPI by others, with which the simulated XAPI is kept honest.
 const XENAPI: &str = "XenAPI==26.21.1";
 
+/// Prometheus' own client, which reads the file for node-exporter.
+const PROMETHEUS: &str = "prometheus_client==0.26.0";
+
 /// A step may take so long; together they stay below an hour on two cores, from a clean checkout.
 const BUDGET: [(&str, u64); 6] =
     [("install", 5), ("checks", 6), ("dependencies", 7), ("pack", 5), ("tests", 33), ("documentation", 3)];
@@ -183,7 +186,7 @@ fn install_clients(sh: &Shell, root: &Path) -> anyhow::Result<Clients> {
     if !python.exists() {
         cmd!(sh, "python3 -m venv {venv}").quiet().run()?;
     }
-    cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {XENAPI}").quiet().run()?;
+    cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {XENAPI} {PROMETHEUS}").quiet().run()?;
     for file in ["package.json", "package-lock.json"] {
         fs::copy(root.join("tests/clients").join(file), lab.join(file))?;
     }

@@ -14,6 +14,7 @@ mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;
 mod signals;
+pub(crate) mod stats;
 mod target;
 
 /// JSON that is harmless on a terminal, whatever foreign text is in it: what is not ASCII is escaped.

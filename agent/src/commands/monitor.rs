@@ -1,6 +1,6 @@
 //! `xscontainer monitor`: the service, until a signal ends it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use agent::config::{Changed, Config};
@@ -8,6 +8,8 @@ use agent::guest::ssh;
 use agent::inventory;
 use agent::lending::{self, server::Server};
 use agent::log::Log;
+use agent::metrics::{self, Metrics};
+use agent::monitor::board::Board;
 use agent::monitor::{Monitor, tell::Teller};
 use agent::quote::quoted;
 use agent::service::Service;
@@ -37,30 +39,54 @@ pub(crate) struct Options {
 
     #[command(flatten)]
     meeting: AgentSocket,
+
+    /// Folder in which xcp-rrdd finds what containers use
+    #[arg(long, value_name = "PATH", default_value = metrics::DEFAULT_RRD_FOLDER)]
+    rrd_folder: PathBuf,
+
+    /// xcp-rrdd's unix socket
+    #[arg(long, value_name = "PATH", default_value = metrics::DEFAULT_RRDD_SOCKET)]
+    rrdd_socket: PathBuf,
+
+    /// Write what containers use to this file as well, for Prometheus' node-exporter; its name must end in .prom
+    #[arg(long, value_name = "PATH")]
+    prometheus_file: Option<PathBuf>,
 }
 
-pub(crate) fn run(Options { place, meeting }: Options) -> anyhow::Result<()> {
+impl Options {
+    fn metrics(&self) -> metrics::Settings {
+        metrics::Settings {
+            rrd_folder: self.rrd_folder.clone(),
+            rrdd_socket: self.rrdd_socket.clone(),
+            prometheus_file: self.prometheus_file.clone(),
+            ..metrics::Settings::default()
+        }
+    }
+}
+
+pub(crate) fn run(options: Options) -> anyhow::Result<()> {
+    let place = &options.place;
     let (log, config) = place.begin(None)?;
-    let started = start(&log, &place, &meeting, config);
+    let started = start(&log, &options, config);
     if let (Err(error), true) = (&started, place.log_file.is_some()) {
         tracing::error!("cannot start: {error:#}");
     }
     started
 }
 
-fn start(log: &Log, place: &Place, meeting: &AgentSocket, config: Config) -> anyhow::Result<()> {
-    let host_uuid = inventory::host_uuid(&place.inventory)?;
-    let until_signal = run_until_signal(log, place, meeting, config, host_uuid);
+fn start(log: &Log, options: &Options, config: Config) -> anyhow::Result<()> {
+    let host_uuid = inventory::host_uuid(&options.place.inventory)?;
+    let until_signal = run_until_signal(log, options, config, host_uuid);
     event_loop()?.block_on(until_signal).context("cannot listen for signals")
 }
 
 async fn run_until_signal(
     log: &Log,
-    place: &Place,
-    meeting: &AgentSocket,
+    options: &Options,
     mut config: Config,
     host_uuid: HostUuid,
 ) -> std::io::Result<()> {
+    let place = &options.place;
     let socket = &place.socket;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -71,12 +97,14 @@ async fn run_until_signal(
     let (settings, told) = watch::channel(config.monitor);
     let mut monitor = Monitor::new(socket, host_uuid, told);
     let board = monitor.board();
-    let lends = lend(&meeting.agent_socket, monitor.desk(), Arc::new(monitor.teller(log)));
+    let lends = lend(&options.meeting.agent_socket, monitor.desk(), Arc::new(monitor.teller(log)));
+    let mut metrics = Metrics::new(options.metrics(), monitor.desk(), names(&board));
     let service = Service::from_environment();
     let mut beat = service.heartbeat();
     service.ready();
     let ended_by = {
         let mut running = std::pin::pin!(monitor.run());
+        let mut measuring = std::pin::pin!(metrics.run());
         let mut lending = std::pin::pin!(async {
             match &lends {
                 Some(server) => server.run().await,
@@ -102,11 +130,13 @@ async fn run_until_signal(
                 never = &mut running => match never {},
                 never = log.keep_time() => match never {},
                 never = &mut lending => match never {},
+                never = &mut measuring => match never {},
             }
         }
     };
     service.stopping();
     drop(lends);
+    metrics.close().await;
     monitor.close().await;
     tracing::info!(signal = ended_by, "monitor ended");
     Ok(())
@@ -127,6 +157,12 @@ fn reload(file: &Path, before: &Config) -> Option<Config> {
         }
     }
     Some(read.config)
+}
+
+/// What VMs are called, for those who know them by their uuids.
+fn names(board: &Board) -> metrics::Names {
+    let board = board.clone();
+    Arc::new(move |vm| board.name_of(vm))
 }
 
 /// Without this socket everything works; other programs then log in to guests by themselves.

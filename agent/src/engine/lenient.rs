@@ -37,6 +37,16 @@ impl<T> Default for Object<T> {
     }
 }
 
+/// The first `N` values of an object's members, whatever they are called; anything else has none.
+#[derive(Clone, Debug)]
+pub(super) struct Members<T, const N: usize>(pub(super) Vec<T>);
+
+impl<T, const N: usize> Default for Members<T, N> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 /// Visits anything on behalf of `T`.
 struct Anything<T>(PhantomData<T>);
 
@@ -141,6 +151,26 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Anything<Object<T>> {
     pass_over!(list);
 }
 
+impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Anything<Members<T, N>> {
+    type Value = Members<T, N>;
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        while found.len() < N {
+            match members.next_entry::<IgnoredAny, T>()? {
+                Some((_, value)) => found.push(value),
+                None => return Ok(Members(found)),
+            }
+        }
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Members(found))
+    }
+
+    pass_over!(null);
+    pass_over!(scalars);
+    pass_over!(list);
+}
+
 impl<'de, const N: usize> Deserialize<'de> for Text<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Anything::<Self>(PhantomData))
@@ -154,6 +184,12 @@ impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for List<T, N> {
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Anything::<Self>(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>, const N: usize> Deserialize<'de> for Members<T, N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Anything::<Self>(PhantomData))
     }

@@ -13,6 +13,7 @@
 //! | [`logs`], [`exec`], [`attach`], [`event_lines`] | streams: what containers print, commands in them, events for people |
 //! | [`frames`] | two streams told apart in one |
 //! | `hijack` | a connection that becomes a stream in both directions |
+//! | [`stats`] | what a container uses at a moment |
 //! | `body` | how much, and how slowly, an answer may come |
 
 pub mod attach;
@@ -30,6 +31,7 @@ mod lenient;
 pub mod logs;
 mod one;
 mod query;
+pub mod stats;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -52,6 +54,7 @@ pub use error::Error;
 pub use event::{Event, Subject};
 pub use hijack::Raw;
 pub use one::{ACTION_LIMIT, Action, DOCUMENT_LIMIT, MAX_INSPECT, MAX_TOP, Traits};
+pub use stats::Stats;
 
 use body::Body;
 use containers::{Collector, MAX_ELEMENT};
@@ -213,8 +216,20 @@ impl Engine {
     /// # Errors
     /// [`Error`]
     pub async fn containers(&mut self) -> Result<Containers, Error> {
+        self.list("/containers/json?all=1").await
+    }
+
+    /// The containers that run, paused ones among them.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub async fn running_containers(&mut self) -> Result<Containers, Error> {
+        self.list("/containers/json").await
+    }
+
+    async fn list(&mut self, rest: &str) -> Result<Containers, Error> {
         let what = "GET /containers/json";
-        let path = path(self.identity.api, "/containers/json?all=1");
+        let path = path(self.identity.api, rest);
         let mut body = Body::new(self.connection.get(&path, what).await?, what);
         let mut splitter = Splitter::new(Framing::Array, MAX_ELEMENT);
         let mut collector = Collector::up_to(self.connection.limits.containers);

@@ -192,7 +192,7 @@ impl Engine {
         self.object(&format!("/containers/{container}/top"), TOP, MAX_TOP).await
     }
 
-    async fn object(&mut self, rest: &str, what: &'static str, max: usize) -> Result<String, Error> {
+    pub(super) async fn object(&mut self, rest: &str, what: &'static str, max: usize) -> Result<String, Error> {
         let path = path(self.api_version(), rest);
         let read = async {
             let body = self.connection.ask(Method::GET, &path, what, DOCUMENT_LIMIT).await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
@@ -23,6 +24,8 @@ pub struct Lent {
     look: mpsc::Sender<oneshot::Sender<()>>,
     /// For questions after documents.
     turns: Arc<Semaphore>,
+    /// How often the VM's task looked at its containers.
+    looks: Arc<AtomicU64>,
 }
 
 /// Questions after documents that one VM's engine gets at a time.
@@ -39,7 +42,19 @@ impl Lent {
     #[must_use]
     pub fn new(connection: &Arc<Connection>, identity: &Identity, look: mpsc::Sender<oneshot::Sender<()>>) -> Self {
         let turns = Arc::new(Semaphore::new(DOCUMENTS));
-        Self { connection: Arc::clone(connection), identity: identity.clone(), look, turns }
+        let looks = Arc::default();
+        Self { connection: Arc::clone(connection), identity: identity.clone(), look, turns, looks }
+    }
+
+    /// Notes that the VM's task looked at its containers: they may be others than before.
+    pub fn looked(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often it did. As long as that is the same, nobody has told of a change.
+    #[must_use]
+    pub fn looks(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// The engine, on a stream of its own.
@@ -51,6 +66,12 @@ impl Lent {
         Engine::known(stream, self.identity.clone())
             .await
             .map_err(|error| Unreachable::Lost { address: self.connection.address(), cause: error.to_string() })
+    }
+
+    /// Whether it is the same connection.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.connection, &other.connection)
     }
 
     /// Waits for a place among the questions after documents.
@@ -74,6 +95,12 @@ impl Desk {
     pub fn offer(&self, vm: VmUuid, lent: Lent) -> Offer {
         self.lock().insert(vm.clone(), lent);
         Offer { desk: self.clone(), vm }
+    }
+
+    /// The VMs to which a connection is up, in order.
+    #[must_use]
+    pub fn vms(&self) -> Vec<VmUuid> {
+        self.lock().keys().cloned().collect()
     }
 
     /// The connection to a VM, if one is up.

@@ -101,6 +101,12 @@ impl Board {
         self.lock().vms = vms;
     }
 
+    /// The name label of a VM of this host, foreign; its uuid if there is none.
+    #[must_use]
+    pub fn name_of(&self, vm: &VmUuid) -> String {
+        self.lock().vms.get(vm).map_or_else(|| vm.to_string(), |named| named.name.clone())
+    }
+
     /// How many VMs there are, and how many views are true.
     #[must_use]
     pub fn count(&self) -> Count {

@@ -211,7 +211,8 @@ impl Task {
         let mut rules = self.shared.settings.clone();
         let mut agenda = Agenda::new(self.shared.rules().agenda);
         let (asks, mut asked) = mpsc::channel(1);
-        let _offer = self.shared.desk.offer(self.uuid.clone(), Lent::new(connection, engine.identity(), asks));
+        let lent = Lent::new(connection, engine.identity(), asks);
+        let _offer = self.shared.desk.offer(self.uuid.clone(), lent.clone());
         // Who waits for the next look.
         let mut waiting: Vec<oneshot::Sender<()>> = Vec::new();
         // When the certificates are looked at again.
@@ -259,7 +260,9 @@ impl Task {
                         Step::Ping => self.ping(&mut engine).await?,
                         Step::Refresh { info } => {
                             let who = mem::take(&mut waiting);
-                            if self.refresh(&mut engine, info).await? {
+                            let published = self.refresh(&mut engine, info).await?;
+                            lent.looked();
+                            if published {
                                 if self.is_first_look() {
                                     self.seen(settings, connection, &engine).await;
                                 }

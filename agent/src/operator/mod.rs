@@ -17,6 +17,7 @@
 //! | [`table`], [`screen`] | what fits a terminal |
 //! | [`status`], [`ps`] | what is shown of VMs and of containers |
 //! | [`stream`] | logs, commands, attaching, events: what flows until somebody ends it |
+//! | [`stats`], `size` | what containers use, again and again |
 
 pub mod ask;
 pub mod find;
@@ -24,6 +25,8 @@ pub mod pool;
 pub mod problem;
 pub mod ps;
 pub mod screen;
+mod size;
+pub mod stats;
 pub mod status;
 pub mod stream;
 pub mod table;

@@ -37,7 +37,7 @@ mod state;
 mod storage;
 mod tasks;
 mod value;
-mod xmlrpc;
+pub(crate) mod xmlrpc;
 
 use std::{
     io,

@@ -17,7 +17,7 @@ const DEEPEST: usize = 64;
 
 /// One call: its name and parameters as they were sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// `Class.method` or `Class_method`.
     pub name: String,
     /// The session first, for most methods.
@@ -27,13 +27,13 @@ pub(super) struct Call {
 /// A document that is no method call; xapi answers it with HTTP 500.
 #[derive(Debug, thiserror::Error)]
 #[error("the request body is not an XML-RPC method call: {0}")]
-pub(super) struct Malformed(pub String);
+pub(crate) struct Malformed(pub String);
 
 /// Reads a `methodCall` document.
 ///
 /// # Errors
 /// When it is not one, or carries characters that XML does not allow.
-pub(super) fn decode_call(body: &[u8]) -> Result<Call, Malformed> {
+pub(crate) fn decode_call(body: &[u8]) -> Result<Call, Malformed> {
     let text = std::str::from_utf8(body).map_err(|error| Malformed(error.to_string()))?;
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     if let Some(character) = text.chars().find(|&character| !is_xml_char(character)) {
@@ -59,7 +59,7 @@ pub(super) fn decode_call(body: &[u8]) -> Result<Call, Malformed> {
 
 /// The reply to a call: `Status` and `Value`, or `Status` and `ErrorDescription`.
 #[must_use]
-pub(super) fn encode_reply(result: &Result<Value, Failure>) -> String {
+pub(crate) fn encode_reply(result: &Result<Value, Failure>) -> String {
     let (status, member, value) = match result {
         Ok(value) => ("Success", "Value", value.clone()),
         Err(failure) => ("Failure", "ErrorDescription", failure.description()),

@@ -137,7 +137,8 @@ fn like_a_real_dockerd() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/guests/replies");
         let lists = [("version.json", "/version"), ("info.json", "/info"), ("list.json", "/containers/json?all=1")];
         let one = [("inspect.json", "/containers/running/json"), ("top.json", "/containers/running/top")];
-        for (file, path) in lists.into_iter().chain(one) {
+        let stats = [("stats.json", "/v1.41/containers/running/stats?stream=0&one-shot=1")];
+        for (file, path) in lists.into_iter().chain(one).chain(stats) {
             fs::write(folder.join(file), get(&real, path)).unwrap();
         }
         fs::write(folder.join("events.jsonl"), events(&real, &since)).unwrap();
@@ -147,7 +148,8 @@ fn like_a_real_dockerd() {
     replay_everything(&replayed);
 
     let of_all = ["/version", "/info", "/v1.41/containers/json?all=1", "/containers/json", "/v1.18/containers/json"];
-    let of_one = ["/containers/paused/json", "/containers/paused/top"];
+    let stats = "/v1.41/containers/paused/stats?stream=0&one-shot=1";
+    let of_one = ["/containers/paused/json", "/containers/paused/top", stats];
     for path in of_all.into_iter().chain(of_one) {
         let read = |vm: &Vm| serde_json::from_str::<Value>(&get(vm, path)).unwrap();
         let (real, replayed) = (read(&real), read(&replayed));

@@ -37,13 +37,14 @@ pub(crate) fn read(guide: &str) -> Vec<Command> {
             }
             continue;
         }
-        let (text, is_new) = match PROMPTS.iter().find_map(|(prompt, place)| Some((trimmed.strip_prefix(prompt)?, place))) {
-            Some((text, place)) => {
-                found.push(Command { section: section.clone(), place: *place, text: String::new() });
-                (text, true)
-            }
-            None => (trimmed, false),
-        };
+        let (text, is_new) =
+            match PROMPTS.iter().find_map(|(prompt, place)| Some((trimmed.strip_prefix(prompt)?, place))) {
+                Some((text, place)) => {
+                    found.push(Command { section: section.clone(), place: *place, text: String::new() });
+                    (text, true)
+                }
+                None => (trimmed, false),
+            };
         if let (Some(command), true) = (found.last_mut(), is_new || goes_on) {
             command.text += text.strip_suffix('\\').unwrap_or(text);
             goes_on = text.ends_with('\\');

@@ -40,7 +40,28 @@ impl State {
     }
 }
 
+/// What a container uses.
+#[derive(Clone, Default)]
+pub(super) struct Load {
+    /// Of one processor, per cent.
+    percent: f64,
+    since: Duration,
+    before: Duration,
+    /// Bytes.
+    pub(super) memory: u64,
+    /// What is said instead.
+    pub(super) answer: Option<String>,
+}
+
+impl Load {
+    /// Time on processors.
+    pub(super) fn used(&self) -> Duration {
+        self.before + now().saturating_sub(self.since).mul_f64(self.percent / 100.0)
+    }
+}
+
 struct Container {
+    load: Load,
     id: String,
     name: String,
     state: State,
@@ -93,7 +114,7 @@ impl Containers {
         // Like a hash: any 64 hexadecimal digits that no other container of any engine has.
         let seed = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, format!("{}/{}", self.name, self.made).as_bytes());
         let id = format!("{0}{0}", seed.simple());
-        self.containers.push(Container { id, name, state, created, since: created });
+        self.containers.push(Container { load: Load::default(), id, name, state, created, since: created });
         self.containers.len() - 1
     }
 
@@ -120,6 +141,25 @@ impl Containers {
 
     pub(super) fn name(&self, at: usize) -> &str {
         &self.containers[at].name
+    }
+
+    pub(super) fn load(&self, at: usize) -> &Load {
+        &self.containers[at].load
+    }
+
+    /// From now on a container uses so much: of one processor, per cent, and bytes.
+    pub(super) fn set_load(&mut self, name: &str, percent: f64, memory: u64) -> Result<(), Refusal> {
+        let at = self.find(name)?;
+        let load = &mut self.containers[at].load;
+        *load = Load { percent, since: now(), before: load.used(), memory, answer: None };
+        Ok(())
+    }
+
+    /// From now on it is said that a container uses this.
+    pub(super) fn set_stats(&mut self, name: &str, answer: &str) -> Result<(), Refusal> {
+        let at = self.find(name)?;
+        self.containers[at].load.answer = Some(answer.to_owned());
+        Ok(())
     }
 
     pub(super) fn state(&self, at: usize) -> State {

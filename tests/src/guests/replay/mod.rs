@@ -1,7 +1,7 @@
 //! The replay engine: one process that answers for many engines, with the bodies that a real dockerd gave.
 //!
 //! Where dozens of VMs are needed, real engines are too big (130 MB each). This one knows lists, versions, information,
-//! pings and events, and of one container the actions that start, end and freeze it, its description and its processes;
+//! pings and events, and of one container the actions that start, end and freeze it, its description, its processes and what it uses;
 //! it refuses everything else. Tests compare it with a real dockerd. It is its own program, so that
 //! its work is not the test's: here is the handle, in [`server`] the program.
 
@@ -134,6 +134,18 @@ impl ReplayEngine {
     #[track_caller]
     pub fn destroy(&self, container: &str) {
         self.ask("destroy", json!([container]));
+    }
+
+    /// From now on it uses so much of one processor, per cent, and so many bytes of memory.
+    #[track_caller]
+    pub fn load(&self, container: &str, percent: f64, memory: u64) {
+        self.ask("load", json!([container, percent, memory]));
+    }
+
+    /// From now on this is the answer to who asks what it uses.
+    #[track_caller]
+    pub fn say_stats(&self, container: &str, answer: &str) {
+        self.ask("stats", json!([container, answer]));
     }
 
     /// An event of a container that changes nothing in the list, such as `exec_start: true` or `top`.

@@ -3,11 +3,14 @@
 //! Statuses are those of the Docker Engine API (<https://docs.docker.com/reference/api/engine/>), words and events those
 //! of a real dockerd 20.10, with which tests compare them. Must not know HTTP.
 
-use super::containers::{Containers, Event, State};
+use serde_json::{Value, json};
+
+use super::containers::{Containers, Event, State, now};
 
 /// A running container called `running`, recorded with the lists.
 const INSPECT: &str = include_str!("../replies/inspect.json");
 const TOP: &str = include_str!("../replies/top.json");
+const STATS: &str = include_str!("../replies/stats.json");
 
 /// A time that is none, as Go writes it.
 const NEVER: &str = "0001-01-01T00:00:00Z";
@@ -38,7 +41,7 @@ impl Containers {
     /// What `METHOD /containers/NAME/VERB` is answered; none if there is no such path.
     pub(super) fn one(&mut self, method: &str, name: &str, verb: &str) -> Option<Answer> {
         let known = match method {
-            "GET" => ["json", "top"].contains(&verb),
+            "GET" => ["json", "top", "stats"].contains(&verb),
             "POST" => ["start", "stop", "restart", "pause", "unpause"].contains(&verb),
             _ => false,
         };
@@ -51,6 +54,7 @@ impl Containers {
         Some(match verb {
             "json" => Answer::new("200 OK", self.inspect(at)),
             "top" => self.top(at),
+            "stats" => Answer::new("200 OK", self.stats(at)),
             action => self.act(at, action),
         })
     }
@@ -119,6 +123,24 @@ impl Containers {
         let name = format!("\"Name\":\"/{}\"", self.name(at));
         let described = INSPECT.replace(recorded_state, &state).replace("\"Name\":\"/running\"", &name);
         described.replace(recorded_id, id).replace(&recorded_id[..12], &id[..12])
+    }
+
+    /// The recorded figures with another id and name, and with the load that the container was given.
+    fn stats(&self, at: usize) -> String {
+        let mut stats: Value = serde_json::from_str(STATS).unwrap_or_default();
+        let load = self.load(at);
+        if let Some(answer) = &load.answer {
+            return answer.clone();
+        }
+        let nanoseconds = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (used, up) = (load.used(), now());
+        stats["cpu_stats"]["cpu_usage"]["total_usage"] = json!(nanoseconds(used));
+        // Two processors.
+        stats["cpu_stats"]["system_cpu_usage"] = json!(nanoseconds(up.saturating_mul(2)));
+        stats["memory_stats"]["usage"] = json!(load.memory);
+        stats["name"] = json!(format!("/{}", self.name(at)));
+        stats["id"] = json!(self.id(at));
+        format!("{stats}\n")
     }
 
     fn top(&mut self, at: usize) -> Answer {

@@ -116,6 +116,14 @@ async fn obey(engines: &mut BTreeMap<String, Rc<Engine>>, line: &str) -> Result<
                 let _ = fs::remove_file(path);
             }
         }
+        "load" => {
+            let (container, percent) = (text(2).ok_or("which container?")?, command.get(3).and_then(Value::as_f64));
+            engine.containers.borrow_mut().set_load(container, percent.unwrap_or_default(), number(4))?;
+        }
+        "stats" => {
+            let (container, answer) = text(2).zip(text(3)).ok_or("what of which container?")?;
+            engine.containers.borrow_mut().set_stats(container, answer)?;
+        }
         "open" => listen(engine).await?,
         change => {
             let container = text(2).ok_or("which container?")?;
