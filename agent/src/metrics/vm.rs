@@ -13,7 +13,11 @@ use super::usage::{Reading, cpu_percent};
 use crate::engine::{Container, ContainerName, Containers, Stats};
 
 /// A reading is shown for so many rounds; then nothing is, rather than something old.
-const SHOWN_ROUNDS: u32 = 6;
+const SHOWN_ROUNDS: u32 = 8;
+
+/// So many rounds' worth of containers are kept: with those that are asked about in each round, everybody has a turn before
+/// the reading is old.
+const KEPT_ROUNDS: usize = 5;
 
 /// How slowly the weight follows the use: after this time by two thirds.
 const WEIGHT_TIME: Duration = Duration::from_secs(60);
@@ -87,7 +91,7 @@ impl VmUsage {
         self.running = Some(containers.list.len() + containers.beyond_limit);
         let mut kept: Vec<&Container> = containers.list.iter().collect();
         kept.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-        kept.truncate(self.sample_max.saturating_mul(SHOWN_ROUNDS as usize));
+        kept.truncate(self.sample_max.saturating_mul(KEPT_ROUNDS));
 
         let mut names: BTreeMap<String, usize> = BTreeMap::new();
         for container in &kept {
@@ -206,15 +210,15 @@ impl VmUsage {
 
     /// Whether it is known well enough who uses much: everybody was asked about twice, or there was time to.
     fn is_settled(&self, now: Instant) -> bool {
-        let had_time = self.first_listed.is_some_and(|first| now.saturating_duration_since(first) > self.shown_for);
+        let had_time = self.first_listed.is_some_and(|first| now.saturating_duration_since(first) > 2 * self.shown_for);
         had_time || self.containers.len() <= self.top || self.containers.values().all(|sampled| sampled.answers >= 2)
     }
 
-    /// CPU and memory of these containers together; NaN if nothing is known of any.
+    /// CPU and memory of these containers together; NaN if nothing is known of any, or not yet of all.
     fn sum(&self, now: Instant, counts: impl Fn(&str) -> bool) -> [f64; 2] {
         let counted = self.containers.iter().filter(|(id, _)| counts(id)).map(|(_, sampled)| sampled);
         let shown: Vec<(&Sampled, Option<&Reading>)> = counted.map(|one| (one, self.fresh(one, now))).collect();
-        if self.running.is_none() {
+        if self.running.is_none() || !self.is_settled(now) {
             return [f64::NAN; 2];
         }
         let total = |known: Vec<f64>| if known.is_empty() && !shown.is_empty() { f64::NAN } else { known.iter().sum() };
@@ -301,10 +305,10 @@ mod tests {
         assert!(first["container_web_cpu"].is_nan() && first["containers_cpu"].is_nan());
         assert_eq!((first["container_web_memory_used"], first["containers_other_memory_used"]), (100.0, 0.0));
         // Nothing old is shown.
-        let later = values(&mut usage, begun + ROUND * 7);
+        let later = values(&mut usage, begun + ROUND * 9);
         assert!(later["container_web_memory_used"].is_nan() && later["containers_memory_used"].is_nan());
         usage.listed(&list(&[]), begun);
-        let none = values(&mut usage, begun + ROUND * 7);
+        let none = values(&mut usage, begun + ROUND * 9);
         assert_eq!((none["containers_running"], none["containers_cpu"], none.len()), (0.0, 0.0, 5));
     }
 
@@ -366,7 +370,7 @@ mod tests {
         for _ in 0..20 {
             usage.turn().iter().for_each(|name| usage.answered(name.as_str(), stats(Duration::ZERO, 1), now));
         }
-        assert_eq!((usage.containers.len(), usage.show(now).values.len()), (60, 5 + 6));
+        assert_eq!((usage.containers.len(), usage.show(now).values.len()), (50, 5 + 6));
         assert_eq!(usage.running(), Some(5000));
     }
 }
