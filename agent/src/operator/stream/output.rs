@@ -103,7 +103,7 @@ async fn nobody_reads() {
         let _ = sender.send(());
     });
     if receiver.await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
