@@ -36,7 +36,7 @@ Exit codes:
   8    XAPI does not do what is needed
   125  the engine refuses, or was lost while the command ran
   126  the command cannot be run
-  127  there is no such command
+  127  there is no such command; some engines say 126 then too
   129, 130, 131, 143
        ended by a signal
   141  nobody reads the output any more";

@@ -118,7 +118,7 @@ impl Logs {
     /// [`Error`]
     pub async fn next(&mut self) -> Result<Option<(Target, Bytes)>, Error> {
         loop {
-            if let Some(part) = self.parts.next()? {
+            if let Some(part) = self.parts.part()? {
                 return Ok(Some(part));
             }
             match self.body.next().await? {
@@ -145,7 +145,7 @@ impl Parts {
         Self { demultiplexer, rest: Bytes::new(), what }
     }
 
-    /// Takes what came, once [`Parts::next`] has none left.
+    /// Takes what came, once [`Parts::part`] has none left.
     pub fn put(&mut self, bytes: Bytes) {
         debug_assert!(self.rest.is_empty(), "all of what came before was taken");
         self.rest = bytes;
@@ -155,7 +155,7 @@ impl Parts {
     ///
     /// # Errors
     /// [`Error::NotAnEngine`]
-    pub fn next(&mut self) -> Result<Option<(Target, Bytes)>, Error> {
+    pub fn part(&mut self) -> Result<Option<(Target, Bytes)>, Error> {
         let mut rest = &self.rest[..];
         let part = self
             .demultiplexer

@@ -45,13 +45,13 @@ fn past_events_are_those_that_docker_tells() {
 #[test]
 fn events_come_as_they_happen() {
     let (lab, guest, _vm) = Lab::web();
-    run(&guest, "c", &[], "sleep 1000");
-    let mut events = Piped::start(lab.command("events", &["-f", "web/c", "--since", "1h"]));
+    run(&guest, "box", &[], "sleep 1000");
+    let mut events = Piped::start(lab.command("events", &["-f", "web/box", "--since", "1h"]));
     assert!(events.read_until("\n").contains(" container create "));
     assert!(events.read_until("\n").contains(" container start "));
-    guest.docker(&["pause", "c"]);
+    guest.docker(&["pause", "box"]);
     assert!(events.read_until("\n").contains(" container pause "));
-    guest.docker(&["unpause", "c"]);
+    guest.docker(&["unpause", "box"]);
     assert!(events.read_until("\n").contains(" container unpause "));
     guest.stop_engine();
     events.read_until("container die");

@@ -66,7 +66,7 @@ impl Lab {
         self.command(command, arguments).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// As a line of a shell: `$X` is the program.
+    /// As a line of a shell, in which `x` is the program.
     pub(crate) fn in_shell(&self, line: &str) -> Output {
         // Its options come after the command's name.
         let script = format!(
@@ -195,14 +195,11 @@ pub(crate) fn drain(command: &mut Command) -> (Vec<u8>, u64, Option<i32>) {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let (mut all, mut peak, mut piece) = (Vec::new(), 0, vec![0; 64 * 1024]);
-    loop {
-        let length = stdout.read(&mut piece).unwrap();
-        if length == 0 {
-            return (all, peak, child.wait().unwrap().code());
-        }
+    while let length @ 1.. = stdout.read(&mut piece).unwrap() {
         all.extend_from_slice(&piece[..length]);
         peak = peak.max(peak_memory_kib(child.id()).unwrap_or_default());
     }
+    (all, peak, child.wait().unwrap().code())
 }
 
 #[track_caller]

@@ -12,13 +12,13 @@ const NOTICED: Duration = Duration::from_secs(25);
 #[track_caller]
 fn vanishes(what: impl Fn(&Vm), words: &str) {
     for (command, arguments, wanted) in [
-        ("logs", &["-f", "web/c"][..], 4),
-        ("attach", &["web/c"], 4),
-        ("exec", &["-i", "web/c", "sh", "-c", "echo tick; cat"], 125),
+        ("logs", &["-f", "web/box"][..], 4),
+        ("attach", &["web/box"], 4),
+        ("exec", &["-i", "web/box", "sh", "-c", "echo tick; cat"], 125),
         ("events", &["web", "--since", "1h"], 4),
     ] {
         let (lab, guest, _vm) = Lab::web();
-        run(&guest, "c", &[], "while :; do echo tick; sleep 0.1; done");
+        run(&guest, "box", &[], "while :; do echo tick; sleep 0.1; done");
         let mut stream = Piped::start(lab.command(command, arguments));
         stream.read_until(if command == "events" { " start " } else { "tick\n" });
         what(&guest);
@@ -47,8 +47,8 @@ fn an_engine_that_ends_is_told() {
 #[test]
 fn the_terminal_is_given_back_when_the_vm_is_lost() {
     let (lab, guest, _vm) = Lab::web();
-    run(&guest, "c", &[], "sleep 1000");
-    let mut terminal = lab.at_terminal("exec", &["-it", "web/c", "sh"]);
+    run(&guest, "box", &[], "sleep 1000");
+    let mut terminal = lab.at_terminal("exec", &["-it", "web/box", "sh"]);
     terminal.expect("# ");
     guest.end_ssh_sessions();
     let ended = terminal.finish();

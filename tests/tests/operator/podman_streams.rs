@@ -47,7 +47,7 @@ fn commands_in_podman() {
     assert!(matches!(code, Some(125..=127)), "{code:?} {stderr}");
     let mut terminal = lab.at_terminal("exec", &["-it", "pod/c", "sh"]);
     terminal.expect("# ");
-    terminal.send_line("until [ \"$(busybox stty size)\" = '24 80' ]; do sleep 0.05; done; echo sized");
+    terminal.send_line("until [ \"$(busybox stty size)\" = '24 80' ]; do sleep 0.05; done; echo si''zed");
     terminal.expect("sized\n");
     terminal.send_line("exit 4");
     assert_eq!(terminal.finish().code, Some(4));

@@ -31,14 +31,14 @@ fn win() -> (Lab, Vm) {
 #[test]
 fn streams_go_over_tls() {
     let (lab, guest) = win();
-    run(&guest, "c", &[], "echo out; echo err >&2; sleep 1000");
-    crate::lab::until_printed(&guest, "c", "err");
-    assert_eq!(said(&lab.output("logs", &["win/c"])), ("out\n".to_owned(), "err\n".to_owned(), Some(0)));
-    let line = "head -c 1000000 /dev/zero | x exec -i win/c busybox sha256sum; head -c 1000000 /dev/zero | sha256sum";
+    run(&guest, "box", &[], "echo out; echo err >&2; sleep 1000");
+    crate::lab::until_printed(&guest, "box", "err");
+    assert_eq!(said(&lab.output("logs", &["win/box"])), ("out\n".to_owned(), "err\n".to_owned(), Some(0)));
+    let line = "head -c 1000000 /dev/zero | x exec -i win/box busybox sha256sum; head -c 1000000 /dev/zero | sha256sum";
     let (stdout, stderr, _) = said(&lab.in_shell(line));
     let sums: Vec<&str> = stdout.lines().collect();
     assert!(sums.len() == 2 && sums[0] == sums[1], "{stdout}{stderr}");
-    let mut terminal = lab.at_terminal("exec", &["-it", "win/c", "sh"]);
+    let mut terminal = lab.at_terminal("exec", &["-it", "win/box", "sh"]);
     terminal.expect("# ");
     terminal.send_line("until [ \"$(busybox stty size)\" = '24 80' ]; do sleep 0.05; done; exit 5");
     assert_eq!(terminal.finish().code, Some(5));
@@ -47,8 +47,8 @@ fn streams_go_over_tls() {
 #[test]
 fn a_vm_that_falls_silent_is_noticed_over_tls_too() {
     let (lab, guest) = win();
-    run(&guest, "c", &[], "echo first; sleep 1000");
-    let mut follows = Piped::start(lab.command("logs", &["-f", "win/c"]));
+    run(&guest, "box", &[], "echo first; sleep 1000");
+    let mut follows = Piped::start(lab.command("logs", &["-f", "win/box"]));
     follows.read_until("first\n");
     guest.drop_packets();
     let (_, stderr, code) = said(&follows.finish_within(Duration::from_secs(40)));

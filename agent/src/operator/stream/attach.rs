@@ -9,7 +9,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Way;
 use super::input::Input;
 use super::keys::{DetachKeys, Matcher};
-use super::output::{Manner, Output, nobody_reads};
+use super::output::{Manner, Output};
 use super::problem::Problem;
 use super::session::{Left, converse};
 use super::signals::{Changed, Named, Signals, Window};
@@ -109,6 +109,7 @@ async fn at_terminal(
     let attached = engine.attach(&traits.id, input, traits.tty.then_some(&*keys)).await;
     let raw = attached.map_err(|error| way.problem(error))?;
     let mut output = Output::begin(manner);
+    let gone = output.gone();
     let parts = Parts::new(!traits.tty, "the request to attach to the container");
     let input = input.then(|| (Input::begin(), typed.then(|| Matcher::new(&wanted.keys))));
     let ended = {
@@ -135,7 +136,7 @@ async fn at_terminal(
             biased;
             left = converse(way, raw, parts, input, &mut output) => left.map(Ended::Left),
             code = signalled => Ok(Ended::Signal(code)),
-            problem = nobody_reads() => Err(problem),
+            problem = gone => Err(problem),
             problem = way.lost() => Err(problem),
             () = resizing => Ok(Ended::Left(Left::Ended)),
         }

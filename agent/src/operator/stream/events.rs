@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use hyper::body::Bytes;
 
-use super::output::{Manner, Output, nobody_reads};
+use super::output::{Manner, Output};
 use super::printable::Printable;
 use super::problem::Problem;
 use super::{Way, times};
@@ -27,6 +27,7 @@ pub enum Form {
 /// [`Problem`]; also when an engine ends what should have no end.
 pub async fn run(way: &Way, engine: Engine, wanted: &Wanted, form: Form, manner: Manner) -> Result<u8, Problem> {
     let mut output = Output::begin(manner);
+    let gone = output.gone();
     let printing = async {
         match engine.event_lines(wanted).await {
             Ok(mut events) => print(way, &mut events, wanted.until.is_some(), form, &mut output).await,
@@ -36,7 +37,7 @@ pub async fn run(way: &Way, engine: Engine, wanted: &Wanted, form: Form, manner:
     let printed = tokio::select! {
         biased;
         printed = printing => printed,
-        problem = nobody_reads() => Err(problem),
+        problem = gone => Err(problem),
         problem = way.lost() => Err(problem),
     };
     output.finish().await?;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use super::Way;
 use super::input::Input;
 use super::keys::{DetachKeys, Matcher};
-use super::output::{Manner, Output, nobody_reads};
+use super::output::{Manner, Output};
 use super::problem::Problem;
 use super::session::{Left, converse};
 use super::signals::{Changed, Signals, Window};
@@ -86,6 +86,7 @@ async fn at_terminal(
     };
     let raw = engine.start_exec(id, order.tty).await.map_err(|error| way.problem(error).at_start())?;
     let mut output = Output::begin(manner);
+    let gone = output.gone();
     let parts = Parts::new(!order.tty, "the request to start a command in the container");
     let input = order.input.then(|| (Input::begin(), keys.map(Matcher::new)));
     let ended = {
@@ -111,7 +112,7 @@ async fn at_terminal(
             biased;
             left = converse(way, raw, parts, input, &mut output) => left.map(Ended::Left),
             code = signalled => Ok(Ended::Signal(code)),
-            problem = nobody_reads() => Err(problem),
+            problem = gone => Err(problem),
             problem = way.lost() => Err(problem),
             () = resizing => Ok(Ended::Left(Left::Ended)),
         }

@@ -1,7 +1,7 @@
 //! `xscontainer logs`: what a container has printed, and prints.
 
 use super::Way;
-use super::output::{Manner, Output, nobody_reads};
+use super::output::{Manner, Output};
 use super::problem::Problem;
 use crate::engine::logs::{Logs, Wanted};
 use crate::engine::{ContainerName, Engine};
@@ -19,6 +19,7 @@ pub async fn run(
 ) -> Result<u8, Problem> {
     let traits = engine.traits(container).await.map_err(|error| way.problem(error))?;
     let mut output = Output::begin(manner);
+    let gone = output.gone();
     let printing = async {
         let asked = engine.logs(&traits.id, traits.tty, wanted).await;
         let mut logs = match asked {
@@ -30,7 +31,7 @@ pub async fn run(
     let printed = tokio::select! {
         biased;
         printed = printing => printed,
-        problem = nobody_reads() => Err(problem),
+        problem = gone => Err(problem),
         problem = way.lost() => Err(problem),
     };
     // What came before a problem is shown before it.

@@ -67,6 +67,20 @@ impl Output {
         told(ended).await
     }
 
+    /// Waits until it is of no use to wait for more: nobody reads it any more, or it could not be written. Must be dropped
+    /// before [`Output::finish`], which tells which.
+    pub(super) fn gone(&self) -> impl Future<Output = Problem> + use<> {
+        let sender = self.sender.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = sender.closed() => {}
+                () = nobody_reads() => {}
+            }
+            Problem::Output(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
     async fn end(&mut self) -> Result<(), Problem> {
         told(self.ended.take()).await
     }
@@ -79,18 +93,17 @@ async fn told(ended: Option<oneshot::Receiver<io::Result<()>>>) -> Result<(), Pr
     }
 }
 
-/// Waits until nobody reads standard output any more: for commands that may have nothing to write for long.
-pub(super) async fn nobody_reads() -> Problem {
+/// Waits until the other end of standard output is closed.
+async fn nobody_reads() {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || {
         let stdout = io::stdout();
-        // Nothing is asked for but what is always told: that the other end is closed.
+        // Nothing is asked for but what is always told.
         while poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) == Err(Errno::INTR) {}
         let _ = sender.send(());
     });
-    match receiver.await {
-        Ok(()) => Problem::Output(io::ErrorKind::BrokenPipe.into()),
-        Err(_) => std::future::pending().await,
+    if receiver.await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn converse(
                 Err(error) => return Err(way.why(closed(&error)).await),
             };
             parts.put(Bytes::copy_from_slice(&piece[..length]));
-            while let Some((target, part)) = parts.next().map_err(|error| way.problem(error))? {
+            while let Some((target, part)) = parts.part().map_err(|error| way.problem(error))? {
                 output.write(target, part).await?;
             }
         }
