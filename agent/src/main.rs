@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm};
+use commands::{act, attach, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -103,6 +103,10 @@ enum Command {
     /// The settings in /etc/xscontainer/config.toml.
     #[command(subcommand)]
     Config(config::Command),
+
+    /// How much the running monitor logs: printed, or changed, for a while or until it ends.
+    #[command(after_help = log_level::AFTER_HELP)]
+    LogLevel(log_level::Options),
 }
 
 fn main() -> ExitCode {
@@ -125,6 +129,7 @@ fn main() -> ExitCode {
         Command::Events(options) => events::run(options),
         Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(&command),
+        Command::LogLevel(options) => log_level::run(options),
     };
     done.unwrap_or_else(|error| {
         // Not eprintln!, which panics when standard error is closed.

@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod key;
+pub(crate) mod log_level;
 pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod monitor;
