@@ -60,8 +60,7 @@ enum Command {
     /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
     /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
     /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file and
-    /// reads the settings again. If XAPI or a VM is not
-    /// available it is tried again until it is.
+    /// reads the settings again. If XAPI or a VM is not available it is tried again until it is.
     #[command(after_help = monitor::AFTER_HELP)]
     Monitor(monitor::Options),
 

@@ -11,6 +11,8 @@ pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod monitor;
 pub(crate) mod operator;
+#[cfg(test)]
+mod pages;
 mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;
