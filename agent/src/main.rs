@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm};
+use commands::{act, attach, complete, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -106,6 +106,16 @@ enum Command {
     /// How much the running monitor logs: printed, or changed, for a while or until it ends.
     #[command(after_help = log_level::AFTER_HELP)]
     LogLevel(log_level::Options),
+
+    /// Print what makes a shell complete the words of this command.
+    Completion {
+        /// The shell
+        shell: complete::Shell,
+    },
+
+    /// The words that may stand at the end of a command line; for the script that completion prints.
+    #[command(hide = true)]
+    Complete(complete::Options),
 }
 
 fn main() -> ExitCode {
@@ -129,6 +139,8 @@ fn main() -> ExitCode {
         Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(&command),
         Command::LogLevel(options) => log_level::run(options),
+        Command::Completion { shell } => complete::script(shell),
+        Command::Complete(options) => complete::run(&options),
     };
     done.unwrap_or_else(|error| {
         // Not eprintln!, which panics when standard error is closed.

@@ -2,10 +2,12 @@
 
 pub(crate) mod act;
 pub(crate) mod attach;
+pub(crate) mod complete;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod key;
+mod line;
 pub(crate) mod log_level;
 pub(crate) mod logs;
 pub(crate) mod look;
