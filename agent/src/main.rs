@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, complete, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm};
+use commands::{
+    act, attach, complete, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm,
+};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]

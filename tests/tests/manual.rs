@@ -14,7 +14,9 @@ fn mandoc_finds_nothing_wrong_in_any_page() {
     for section in ["man5", "man8"] {
         for page in fs::read_dir(pages.join(section)).unwrap() {
             let said = outcome(command("mandoc", ["-T", "lint", "-W", "warning"]).arg(page.unwrap().path()));
-            assert_eq!((said.code, said.text.as_str()), (Some(0), ""));
+            // A date would say when it was made, and the bytes would depend on that.
+            let faults: Vec<&str> = said.text.lines().filter(|line| !line.contains("missing date")).collect();
+            assert_eq!(faults, Vec::<&str>::new());
             count += 1;
         }
     }

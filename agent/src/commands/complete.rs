@@ -214,7 +214,13 @@ mod tests {
         for line in ["xscontainer prepare-vm -v ", "xscontainer prepare-vm --vm ", "xscontainer-prepare-vm --yes -v "] {
             assert_eq!(at(line), Wanted::Vm, "{line}");
         }
-        for line in ["xscontainer logs ", "xscontainer logs -f ", "xscontainer stop a ", "xscontainer logs --tail 5 w", "xscontainer exec "] {
+        for line in [
+            "xscontainer logs ",
+            "xscontainer logs -f ",
+            "xscontainer stop a ",
+            "xscontainer logs --tail 5 w",
+            "xscontainer exec ",
+        ] {
             assert_eq!(at(line), Wanted::Container, "{line}");
         }
         for line in ["xscontainer config check ", "xscontainer ps --agent-socket "] {

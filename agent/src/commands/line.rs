@@ -58,7 +58,9 @@ impl Word {
             Some('\'') => (!name.contains('\'')).then(|| name.to_owned()),
             Some(_) => Some(escaped(name, |c| matches!(c, '$' | '`' | '"' | '\\'))),
             None => {
-                let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '=' | '@' | '+' | ',' | '%');
+                let plain = |c: char| {
+                    c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '=' | '@' | '+' | ',' | '%')
+                };
                 escaped(name, |c| !plain(c)).get(self.kept..).map(str::to_owned)
             }
         }

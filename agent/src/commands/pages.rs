@@ -38,7 +38,8 @@ fn page(command: &Command, name: &str) -> String {
     if command.get_subcommands().any(|command| !command.is_hide_set()) {
         man.render_subcommands_section(&mut page).unwrap();
     }
-    let mut page = String::from_utf8(page).unwrap();
+    // clap_mangen breaks lines around blank ones, which need no break.
+    let mut page = String::from_utf8(page).unwrap().replace(".br\n\n.br\n", ".sp\n");
     let after = command.get_after_long_help().or_else(|| command.get_after_help());
     page += &laid_out(&after.map(ToString::to_string).unwrap_or_default());
     let see = if command.get_subcommands().next().is_some() { "" } else { ",\n.BR xscontainer (8)" };
@@ -85,12 +86,16 @@ fn the_manual_pages_that_are_delivered_are_made_from_the_commands() {
     let (made, delivered) = (pages(), delivered());
     if env::var_os("UPDATE_EXPECT").is_some() {
         fs::create_dir_all(folder()).unwrap();
-        delivered.keys().filter(|name| !made.contains_key(*name)).for_each(|name| fs::remove_file(folder().join(name)).unwrap());
+        delivered
+            .keys()
+            .filter(|name| !made.contains_key(*name))
+            .for_each(|name| fs::remove_file(folder().join(name)).unwrap());
         made.iter().for_each(|(name, page)| fs::write(folder().join(name), page).unwrap());
         return;
     }
     let names = |pages: &BTreeMap<String, String>| pages.keys().cloned().collect::<Vec<_>>();
-    let stale: Vec<&String> = made.iter().filter(|(name, page)| delivered.get(*name) != Some(page)).map(|(name, _)| name).collect();
+    let stale: Vec<&String> =
+        made.iter().filter(|(name, page)| delivered.get(*name) != Some(page)).map(|(name, _)| name).collect();
     assert!(
         stale.is_empty() && names(&made) == names(&delivered),
         "the commands changed, and these manual pages did not: {stale:?}. Run: UPDATE_EXPECT=1 cargo test -p agent --bin xscontainer pages"

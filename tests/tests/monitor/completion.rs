@@ -40,7 +40,13 @@ fn bash(folder: &Path, socket: &Path) -> Terminal {
 fn completes(terminal: &mut Terminal, typed: &str, becomes: &str) {
     terminal.send(format!("{typed}\t"));
     terminal.expect(becomes);
-    terminal.press_ctrl_c();
+    throw_away(terminal);
+}
+
+/// Throws the line away that is being written: Ctrl-U, then Enter for the next prompt.
+#[track_caller]
+fn throw_away(terminal: &mut Terminal) {
+    terminal.send("\u{15}\r");
     terminal.expect("ready> ");
 }
 
@@ -100,5 +106,6 @@ fn without_a_monitor_tab_offers_nothing_and_says_nothing() {
     terminal.expect("ready> ");
     terminal.send("xscontainer prepare-vm -v my\tX");
     terminal.expect("-v myX");
+    throw_away(&mut terminal);
     completes(&mut terminal, "xscontainer stat", "xscontainer status ");
 }
