@@ -100,13 +100,13 @@ impl Monitor {
         Self::start_with(xapi, host, None, None, &[])
     }
 
-    /// Starts it for any host of the pool, with these options beside.
+    /// Starts it for the pool coordinator, with these settings, and these options beside.
     ///
     /// # Panics
     /// If the program cannot be run.
     #[must_use]
-    pub fn start_on_with(xapi: &Xapi, host: &Ref, options: &[&OsStr]) -> Self {
-        Self::start_with(xapi, host, None, None, options)
+    pub fn start_set_with(xapi: &Xapi, settings: &str, options: &[&OsStr]) -> Self {
+        Self::start_with(xapi, &xapi.host(), Some(settings), None, options)
     }
 
     /// Starts it for the pool coordinator, with these settings.

@@ -47,20 +47,13 @@ pub(crate) struct Options {
     /// xcp-rrdd's unix socket
     #[arg(long, value_name = "PATH", default_value = metrics::DEFAULT_RRDD_SOCKET)]
     rrdd_socket: PathBuf,
-
-    /// Write what containers use to this file as well, for Prometheus' node-exporter; its name must end in .prom
-    #[arg(long, value_name = "PATH")]
-    prometheus_file: Option<PathBuf>,
 }
 
 impl Options {
-    fn metrics(&self) -> metrics::Settings {
-        metrics::Settings {
-            rrd_folder: self.rrd_folder.clone(),
-            rrdd_socket: self.rrdd_socket.clone(),
-            prometheus_file: self.prometheus_file.clone(),
-            ..metrics::Settings::default()
-        }
+    /// `settings`, but for where things are.
+    fn metrics(&self, settings: &metrics::Settings) -> metrics::Settings {
+        let (rrd_folder, rrdd_socket) = (self.rrd_folder.clone(), self.rrdd_socket.clone());
+        metrics::Settings { rrd_folder, rrdd_socket, ..settings.clone() }
     }
 }
 
@@ -98,7 +91,7 @@ async fn run_until_signal(
     let mut monitor = Monitor::new(socket, host_uuid, told);
     let board = monitor.board();
     let lends = lend(&options.meeting.agent_socket, monitor.desk(), Arc::new(monitor.teller(log)));
-    let mut metrics = Metrics::new(options.metrics(), monitor.desk(), names(&board));
+    let mut metrics = Metrics::new(options.metrics(&config.metrics), monitor.desk(), names(&board));
     let service = Service::from_environment();
     let mut beat = service.heartbeat();
     service.ready();

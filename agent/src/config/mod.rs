@@ -23,6 +23,7 @@ use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 
+use crate::metrics;
 use crate::monitor;
 
 pub use read::{Fault, Read};
@@ -39,11 +40,18 @@ pub struct Config {
     pub monitor: monitor::settings::Settings,
     /// Whether SHA-1 is offered to SSH servers.
     pub sha1: bool,
+    /// Of graphs.
+    pub metrics: metrics::Settings,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: LevelFilter::INFO, monitor: monitor::settings::Settings::default(), sha1: true }
+        Self {
+            level: LevelFilter::INFO,
+            monitor: monitor::settings::Settings::default(),
+            sha1: true,
+            metrics: metrics::Settings::default(),
+        }
     }
 }
 

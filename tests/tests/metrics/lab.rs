@@ -31,15 +31,9 @@ impl Lab {
     /// The program on the pool's coordinator.
     pub(crate) fn monitor(&self) -> Monitor {
         let (folder, socket, file) = (self.rrdd.folder(), self.rrdd.socket(), self.prometheus_file());
-        let options = [
-            OsStr::new("--rrd-folder"),
-            folder.as_os_str(),
-            OsStr::new("--rrdd-socket"),
-            socket.as_os_str(),
-            OsStr::new("--prometheus-file"),
-            file.as_os_str(),
-        ];
-        Monitor::start_on_with(&self.pool.xapi, &self.pool.xapi.host(), &options)
+        let options = [OsStr::new("--rrd-folder"), folder.as_os_str(), OsStr::new("--rrdd-socket"), socket.as_os_str()];
+        let settings = format!("[metrics]\nprometheus-file = \"{}\"\n", file.display());
+        Monitor::start_set_with(&self.pool.xapi, &settings, &options)
     }
 
     pub(crate) fn prometheus_file(&self) -> PathBuf {
