@@ -323,6 +323,7 @@ mod tests {
         assert_eq!((odd.cpu, odd.cpus, odd.memory), (Duration::ZERO, None, u64::MAX));
         assert_eq!((odd.memory_limit, odd.received, odd.sent), (None, u64::MAX, 0));
         assert_eq!((odd.read, odd.written, odd.pids), (0, 0, 0));
-        assert_eq!(Stats::read("[]"), None);
+        assert_eq!(Stats::read("[]"), Some(Stats::default()));
+        assert_eq!(Stats::read("7"), None);
     }
 }

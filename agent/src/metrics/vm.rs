@@ -365,10 +365,11 @@ mod tests {
     fn what_is_kept_and_shown_is_bounded() {
         let names: Vec<String> = (0..5000).map(|number| format!("c{number}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (mut usage, now) = (usage(3, 10), Instant::now());
+        let (mut usage, mut now) = (usage(3, 10), Instant::now());
         usage.listed(&list(&names), now);
         for _ in 0..20 {
             usage.turn().iter().for_each(|name| usage.answered(name.as_str(), stats(Duration::ZERO, 1), now));
+            now += ROUND;
         }
         assert_eq!((usage.containers.len(), usage.show(now).values.len()), (50, 5 + 6));
         assert_eq!(usage.running(), Some(5000));

@@ -223,7 +223,8 @@ mod tests {
              \n\
              db\\u{1b}: nobody answers\n  Start it.\n"
         );
-        assert!(text(&standing(), true, 1200, &SCREEN).contains("\nother      not registered"));
+        let all = text(&standing(), true, 1200, &SCREEN);
+        assert!(all.contains("\nother     not registered"), "{all}");
     }
 
     #[test]

