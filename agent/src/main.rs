@@ -7,7 +7,10 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm, stats};
+use commands::{
+    act, attach, complete, config, events, exec, key, log_level, logs, look, monitor, operator, plugin, prepare_vm,
+    stats,
+};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -64,8 +67,7 @@ enum Command {
     /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
     /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
     /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file and
-    /// reads the settings again. If XAPI or a VM is not
-    /// available it is tried again until it is.
+    /// reads the settings again. If XAPI or a VM is not available it is tried again until it is.
     #[command(after_help = monitor::AFTER_HELP)]
     Monitor(monitor::Options),
 
@@ -107,6 +109,20 @@ enum Command {
     /// The settings in /etc/xscontainer/config.toml.
     #[command(subcommand)]
     Config(config::Command),
+
+    /// How much the running monitor logs: printed, or changed, for a while or until it ends.
+    #[command(after_help = log_level::AFTER_HELP)]
+    LogLevel(log_level::Options),
+
+    /// Print what makes a shell complete the words of this command.
+    Completion {
+        /// The shell
+        shell: complete::Shell,
+    },
+
+    /// The words that may stand at the end of a command line; for the script that completion prints.
+    #[command(hide = true)]
+    Complete(complete::Options),
 }
 
 fn main() -> ExitCode {
@@ -130,6 +146,9 @@ fn main() -> ExitCode {
         Command::Events(options) => events::run(options),
         Command::Key(command) => key::run(command),
         Command::Config(command) => config::run(&command),
+        Command::LogLevel(options) => log_level::run(options),
+        Command::Completion { shell } => complete::script(shell),
+        Command::Complete(options) => complete::run(&options),
     };
     done.unwrap_or_else(|error| {
         // Not eprintln!, which panics when standard error is closed.

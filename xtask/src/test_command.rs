@@ -14,7 +14,8 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 22] = [
+const PACKAGES: [&str; 24] = [
+    "bash-completion",
     "cloud-init",
     "cpio",
     "createrepo-c",
@@ -26,6 +27,7 @@ const PACKAGES: [&str; 22] = [
     "gnupg",
     "libarchive-tools",
     "libc6-dev",
+    "mandoc",
     "mono-mcs",
     "mount",
     "nodejs",

@@ -2,14 +2,19 @@
 
 pub(crate) mod act;
 pub(crate) mod attach;
+pub(crate) mod complete;
 pub(crate) mod config;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod key;
+mod line;
+pub(crate) mod log_level;
 pub(crate) mod logs;
 pub(crate) mod look;
 pub(crate) mod monitor;
 pub(crate) mod operator;
+#[cfg(test)]
+mod pages;
 mod place;
 pub(crate) mod plugin;
 pub(crate) mod prepare_vm;

@@ -23,7 +23,7 @@ use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::monitor;
+use crate::{metrics, monitor};
 
 pub use read::{Fault, Read};
 
@@ -37,13 +37,20 @@ pub struct Config {
     pub level: LevelFilter,
     /// Of the monitor; its rules for ways in and its messages are the plugin's, too.
     pub monitor: monitor::settings::Settings,
+    /// What containers use. Folder and socket of xcp-rrdd are not settings.
+    pub metrics: metrics::Settings,
     /// Whether SHA-1 is offered to SSH servers.
     pub sha1: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: LevelFilter::INFO, monitor: monitor::settings::Settings::default(), sha1: true }
+        Self {
+            level: LevelFilter::INFO,
+            monitor: monitor::settings::Settings::default(),
+            metrics: metrics::Settings::default(),
+            sha1: true,
+        }
     }
 }
 

@@ -46,6 +46,10 @@ const fn key(name: &'static str, about: &'static str, slot: fn(&mut Config) -> S
     Key { name, about, restart: false, slot }
 }
 
+const fn after_restart(key: Key) -> Key {
+    Key { restart: true, ..key }
+}
+
 const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
@@ -176,6 +180,34 @@ pub const SECTIONS: &[Section] = &[
                 "Bytes of the whole of other_config, up to which the list of containers has room beside the rest.",
                 |config| Slot::Size(&mut config.monitor.view.map, 64 << 10..=Limits::MOST.map),
             ),
+        ],
+    },
+    Section {
+        name: "metrics",
+        about: "What containers use, as graphs in XenCenter, and for Prometheus.",
+        keys: &[
+            after_restart(key("enabled", "Whether engines are asked what containers use.", |config| {
+                Slot::Switch(&mut config.metrics.enabled)
+            })),
+            after_restart(key("interval", "From one reading of a container to the next.", |config| {
+                Slot::Time(&mut config.metrics.interval, s(5)..=MINUTE.saturating_mul(10))
+            })),
+            after_restart(key(
+                "top",
+                "Containers of a VM that have graphs of their own: those that use most. Each costs two data sources in \
+                 xcp-rrdd.",
+                |config| Slot::Count(&mut config.metrics.top, 0..=50),
+            )),
+            after_restart(key(
+                "sample-max",
+                "Containers of a VM about which its engine is asked in an interval.",
+                |config| Slot::Count(&mut config.metrics.sample_max, 1..=1000),
+            )),
+            after_restart(key(
+                "prometheus-file",
+                "What containers use is written to this file as well, for Prometheus' node-exporter. None if it is empty.",
+                |config| Slot::File(&mut config.metrics.prometheus_file, ".prom"),
+            )),
         ],
     },
     Section {

@@ -9,16 +9,17 @@ use super::{Config, DEFAULT_FILE};
 /// Columns of the file.
 const WIDTH: usize = 100;
 
+/// Paragraphs, each in one line; lines that begin with a blank are laid out already.
 const HEAD: &str = "\
-xscontainer: limits, intervals and switches of the agent in dom0. Every key stands here at its usual value, switched off by
-the # before it; remove that to set it. xscontainer.toml(5) is the same for reading.
+xscontainer: limits, intervals and switches of the agent in dom0. Every key stands here at its usual value, switched off by \
+the # before it; remove that to set it. The manual page xscontainer.toml(5) is the same for reading.
 
-Times are written as a number and ms, s, min, h or d (\"90 s\"), sizes with B, KiB or MiB.
+Times are written as a number and ms, s, min, h or d (\"90 s\"), sizes with B, KiB or MiB. After a change:
 
-After a change:
-  xscontainer config check                   says what is wrong
-  systemctl reload xscontainer-monitor       lets the monitor take it; VMs stay connected
-The plugin and xscontainer-prepare-vm read this file whenever they are called. A key that is wrong keeps its usual value, and
+\x20 xscontainer config check                says what is wrong
+\x20 systemctl reload xscontainer-monitor    lets the monitor take it; VMs stay connected
+
+All other commands, and the plugin, read this file whenever they are called. A key that is wrong keeps its usual value, and \
 the log says so; a running monitor keeps all that it has.";
 
 /// The file as it is delivered.
@@ -71,15 +72,14 @@ pub fn manual() -> String {
         String::from(".TH XSCONTAINER.TOML 5\n.SH NAME\nxscontainer.toml \\- settings of the agent in dom0\n");
     let _ = writeln!(page, ".SH SYNOPSIS\n.I {}", escaped(DEFAULT_FILE));
     page += ".SH DESCRIPTION\n";
-    for line in HEAD.lines().skip(2).map(escaped) {
-        page += match line.is_empty() {
-            true => ".PP\n".to_owned(),
-            false if line.starts_with(' ') => format!(".br\n{}\n", line.trim_start()),
-            false => format!("{line}\n"),
-        }
-        .as_str();
+    for line in HEAD.lines().skip(2) {
+        page += &match line.strip_prefix("  ") {
+            _ if line.is_empty() => ".PP\n".to_owned(),
+            Some(laid_out) => format!(".nf\n{}\n.fi\n", escaped(laid_out)),
+            None => format!("{}\n", escaped(line)),
+        };
     }
-    page = page.replace(".SH DESCRIPTION\n.PP\n", ".SH DESCRIPTION\n");
+    page = page.replace(".fi\n.nf\n", "");
     let mut usual = Config::default();
     for section in SECTIONS {
         let _ = writeln!(page, ".SH [{}]\n{}", section.name, escaped(section.about));

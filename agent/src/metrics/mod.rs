@@ -73,7 +73,7 @@ const FORGOTTEN_AT_ONCE: usize = 20;
 const FORGOTTEN_WAITING: usize = 10_000;
 
 /// What is measured, and where it goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Whether anything is.
     pub enabled: bool,

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, in its helper functions too")]
 
+mod completion;
 mod lab;
 mod outages;
 mod process;

@@ -84,7 +84,8 @@ fn without_messages_the_log_alone_tells() {
 #[test]
 fn the_level_of_the_log_changes_on_sighup() {
     let lab = Lab::start();
-    let mut monitor = started(&lab, "[log]\nlevel = \"warn\"\n");
+    let mut monitor = Monitor::start_set(&lab.xapi, "[log]\nlevel = \"warn\"\n");
+    lab.wait_until_it_waits();
     monitor.set("[log]\nlevel = \"debug\"\n");
     monitor.signal(Signal::Hup);
     lab.vm("web", &[]);
@@ -130,6 +131,42 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = outcome(command("umount", ["-l"]).arg(&self.0));
     }
+}
+
+fn log_level(monitor: &Monitor, arguments: &[&str]) -> Said {
+    outcome(
+        Command::new(programs::agent())
+            .arg("log-level")
+            .arg("--agent-socket")
+            .arg(monitor.agent_socket())
+            .args(arguments),
+    )
+}
+
+#[test]
+fn the_level_of_the_log_is_told_changed_and_goes_back_by_itself() {
+    let lab = Lab::start();
+    let mut monitor = started(&lab, "");
+    assert_eq!(log_level(&monitor, &[]).text.trim(), "info");
+    let said = log_level(&monitor, &["debug", "--for", "2s"]);
+    assert!(
+        said.code == Some(0) && said.text.starts_with("debug, for ") && said.text.trim().ends_with("then info"),
+        "{}",
+        said.text
+    );
+    monitor.wait_for_line("the log's level is changed on request");
+    lab.vm("web", &[]);
+    monitor.wait_for_line("DEBUG");
+    // What reads the settings anew does not end it.
+    monitor.signal(Signal::Hup);
+    monitor.wait_for_line("the log has its usual level again");
+    assert_eq!(log_level(&monitor, &["--json"]).text.trim(), r#"{"level":"info","then":null}"#);
+    assert_eq!(log_level(&monitor, &["loud"]).code, Some(2));
+    assert_eq!(log_level(&monitor, &["debug", "--for", "8d"]).code, Some(1));
+    let socket = monitor.agent_socket();
+    monitor.stop();
+    let said = outcome(Command::new(programs::agent()).args(["log-level", "--agent-socket"]).arg(socket));
+    assert_eq!((said.code, said.text.contains("the monitor cannot be asked")), (Some(1), true), "{}", said.text);
 }
 
 fn config(arguments: &[&str]) -> Said {
