@@ -12,11 +12,14 @@ use rpm::{BuildConfig, Dependency, FileMode, FileOptions, PackageBuilder};
 use crate::tools::{command, fail, outcome, succeed};
 
 /// Folders that every host has and that matter here.
-const FOLDERS: [&str; 16] = [
+const FOLDERS: [&str; 18] = [
     "bin",
     "dev",
     "etc/logrotate.d",
     "etc/pki/rpm-gpg",
+    // Of the host's package filesystem.
+    "usr/share/man/man5",
+    "usr/share/man/man8",
     "etc/xapi.d/plugins",
     "etc/xensource/bugtool",
     "proc",

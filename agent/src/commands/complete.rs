@@ -185,9 +185,10 @@ fn offered(names: Vec<String>, word: &Word) -> Vec<String> {
     offered
 }
 
-/// Whether a character shows itself and does nothing else: what Rust would write as an escape may do more.
+/// Whether a character shows itself and does nothing else: what Rust would write as an escape may do more. The monitor tells
+/// U+FFFD in the place of such characters; a name with it is not the VM's.
 fn is_harmless(c: char) -> bool {
-    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
+    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1 && c != char::REPLACEMENT_CHARACTER
 }
 
 #[cfg(test)]
@@ -253,6 +254,7 @@ mod tests {
             list("u4", "two", &["x"]),
             list("u5", "evil\u{1b}[2J", &["y"]),
             list("u6", "turned\u{202e}", &["z"]),
+            list("u9", "turned\u{fffd}", &["z"]),
             list("u7", "$(reboot);*", &["w"]),
             list("u8", "a:b", &["c"]),
         ];

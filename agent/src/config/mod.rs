@@ -23,8 +23,7 @@ use std::path::Path;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::metrics;
-use crate::monitor;
+use crate::{metrics, monitor};
 
 pub use read::{Fault, Read};
 
@@ -38,10 +37,10 @@ pub struct Config {
     pub level: LevelFilter,
     /// Of the monitor; its rules for ways in and its messages are the plugin's, too.
     pub monitor: monitor::settings::Settings,
+    /// What containers use. Folder and socket of xcp-rrdd are not settings.
+    pub metrics: metrics::Settings,
     /// Whether SHA-1 is offered to SSH servers.
     pub sha1: bool,
-    /// Of graphs.
-    pub metrics: metrics::Settings,
 }
 
 impl Default for Config {
@@ -49,8 +48,8 @@ impl Default for Config {
         Self {
             level: LevelFilter::INFO,
             monitor: monitor::settings::Settings::default(),
-            sha1: true,
             metrics: metrics::Settings::default(),
+            sha1: true,
         }
     }
 }

@@ -46,11 +46,8 @@ const fn key(name: &'static str, about: &'static str, slot: fn(&mut Config) -> S
     Key { name, about, restart: false, slot }
 }
 
-impl Key {
-    /// The same key, whose changes hold after a restart only.
-    const fn after_restart(self) -> Self {
-        Self { restart: true, ..self }
-    }
+const fn after_restart(key: Key) -> Key {
+    Key { restart: true, ..key }
 }
 
 const fn ms(n: u64) -> Duration {
@@ -186,6 +183,34 @@ pub const SECTIONS: &[Section] = &[
         ],
     },
     Section {
+        name: "metrics",
+        about: "What containers use, as graphs in XenCenter, and for Prometheus.",
+        keys: &[
+            after_restart(key("enabled", "Whether engines are asked what containers use.", |config| {
+                Slot::Switch(&mut config.metrics.enabled)
+            })),
+            after_restart(key("interval", "From one reading of a container to the next.", |config| {
+                Slot::Time(&mut config.metrics.interval, s(5)..=MINUTE.saturating_mul(10))
+            })),
+            after_restart(key(
+                "top",
+                "Containers of a VM that have graphs of their own: those that use most. Each costs two data sources in \
+                 xcp-rrdd.",
+                |config| Slot::Count(&mut config.metrics.top, 0..=50),
+            )),
+            after_restart(key(
+                "sample-max",
+                "Containers of a VM about which its engine is asked in an interval.",
+                |config| Slot::Count(&mut config.metrics.sample_max, 1..=1000),
+            )),
+            after_restart(key(
+                "prometheus-file",
+                "What containers use is written to this file as well, for Prometheus' node-exporter. None if it is empty.",
+                |config| Slot::File(&mut config.metrics.prometheus_file, ".prom"),
+            )),
+        ],
+    },
+    Section {
         name: "ssh",
         about: "How VMs are reached over SSH, by all programs of this package.",
         keys: &[key(
@@ -193,39 +218,5 @@ pub const SECTIONS: &[Section] = &[
             "Whether SHA-1 is offered to SSH servers that have nothing better, such as OpenSSH 6.6. It is offered last.",
             |config| Slot::Switch(&mut config.sha1),
         )],
-    },
-    Section {
-        name: "metrics",
-        about: "What containers use, as graphs beside those of their VMs, and for Prometheus.",
-        keys: &[
-            key("enabled", "Whether containers are measured at all.", |config| Slot::Switch(&mut config.metrics.enabled))
-                .after_restart(),
-            key(
-                "interval",
-                "From one reading of a container to the next. Graphs have a value every 5 s, whatever this is.",
-                |config| Slot::Time(&mut config.metrics.interval, s(5)..=HOUR),
-            )
-            .after_restart(),
-            key(
-                "top",
-                "Containers of each VM that have graphs of their own, those that use most; all others are summed up. Each costs \
-                 dom0 12 KiB of memory.",
-                |config| Slot::Count(&mut config.metrics.top, 0..=50),
-            )
-            .after_restart(),
-            key(
-                "sample-max",
-                "Containers of each VM about which its engine is asked in an interval.",
-                |config| Slot::Count(&mut config.metrics.sample_max, 1..=10_000),
-            )
-            .after_restart(),
-            key(
-                "prometheus-file",
-                "A file that is written anew every 15 s for the textfile collector of Prometheus' node-exporter. Its folder \
-                 must exist, and its name end in .prom.",
-                |config| Slot::File(&mut config.metrics.prometheus_file, ".prom"),
-            )
-            .after_restart(),
-        ],
     },
 ];

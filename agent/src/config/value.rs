@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::de::DeValue;
@@ -22,14 +22,11 @@ pub enum Slot<'a> {
     Size(&'a mut usize, RangeInclusive<usize>),
     /// Yes or no.
     Switch(&'a mut bool),
+    /// A file by its whole path, whose name must end so; or none.
+    File(&'a mut Option<PathBuf>, &'static str),
     /// How much is logged.
     Level(&'a mut LevelFilter),
-    /// A file whose name ends so, or none.
-    File(&'a mut Option<PathBuf>, &'static str),
 }
-
-/// Bytes of a path (limits.h, PATH_MAX).
-const MAX_PATH: usize = 4095;
 
 /// The units of time, the largest first, in milliseconds.
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1000), ("ms", 1)];
@@ -66,13 +63,14 @@ impl Slot<'_> {
                 DeValue::Boolean(switch) => **place = *switch,
                 other => return Err(wrong(format!("{} is neither true nor false", said(other)))),
             },
-            Self::File(place, end) => match value.as_str() {
-                Some("") => **place = None,
-                Some(path) if path.starts_with('/') && path.ends_with(*end) && path.len() <= MAX_PATH => {
-                    **place = Some(path.into());
+            Self::File(place, ending) => {
+                let name = value.as_str().ok_or_else(|| wrong(format!("{} is no path", said(value))))?;
+                let fits = name.starts_with('/') && name.ends_with(*ending) && !name.contains(char::is_control);
+                match name.is_empty() || fits {
+                    true => **place = (!name.is_empty()).then(|| name.into()),
+                    false => return Err(wrong(format!("{} is no such path", said(value)))),
                 }
-                _ => return Err(wrong(format!("{} is no such file", said(value)))),
-            },
+            }
             Self::Level(place) => {
                 let level = value.as_str().and_then(level_of);
                 **place = level.ok_or_else(|| wrong(format!("{} is no level", said(value))))?;
@@ -89,10 +87,11 @@ impl Slot<'_> {
             Self::Size(size, _) => format!("\"{}\"", Size(**size)),
             Self::Count(count, _) => count.to_string(),
             Self::Switch(switch) => switch.to_string(),
+            Self::File(file, _) => {
+                // As TOML and Rust both write it: control characters are refused.
+                format!("{:?}", file.as_deref().map(Path::to_string_lossy).unwrap_or_default())
+            }
             Self::Level(level) => format!("\"{level}\""),
-            Self::File(None, _) => "\"\"".to_owned(),
-            // In a form that TOML reads, whatever is in the name.
-            Self::File(Some(path), _) => toml::Value::String(path.to_string_lossy().into_owned()).to_string(),
         }
     }
 
@@ -104,7 +103,7 @@ impl Slot<'_> {
             Self::Size(_, range) => format!("a size from \"{}\" to \"{}\"", Size(*range.start()), Size(*range.end())),
             Self::Count(_, range) => format!("a number from {} to {}", range.start(), range.end()),
             Self::Switch(_) => "true or false".to_owned(),
-            Self::File(_, end) => format!("the path of a file, from / on, that ends in {end}; \"\" is none"),
+            Self::File(_, ending) => format!("\"\", or a whole path that ends in \"{ending}\""),
             Self::Level(_) => LEVELS.map(|level| format!("\"{level}\"")).join(", "),
         }
     }
