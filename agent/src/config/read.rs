@@ -97,7 +97,7 @@ impl Reader<'_> {
             match (section, value.get_ref()) {
                 (Some(section), DeValue::Table(keys)) => self.section(section, keys),
                 (Some(section), _) => {
-                    self.fault(at, format!("{} is a section: write [{}]", section.name, section.name))
+                    self.fault(at, format!("{} is a section: write [{}]", section.name, section.name));
                 }
                 (None, _) => {
                     let names = SECTIONS.iter().map(|section| section.name);
