@@ -55,7 +55,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
             writeln!(output, "{}: nothing is wrong, {} keys are set", options.file.display(), read.lines.len())?;
         }
         Command::Check(_) => {
-            writeln!(output, "{}: there is no such file; everything is as usual", options.file.display())?
+            writeln!(output, "{}: there is no such file; everything is as usual", options.file.display())?;
         }
     }
     Ok(if read.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

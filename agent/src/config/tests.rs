@@ -79,6 +79,7 @@ fn no_two_keys_set_the_same_and_each_sets_something() {
             value::Slot::Size(_, range) => format!("\"{} B\"", range.start()),
             value::Slot::Switch(switch) => (!*switch).to_string(),
             value::Slot::Level(_) => "\"trace\"".to_owned(),
+            value::Slot::File(_, end) => format!("\"/x{end}\""),
         };
         let read = read(&format!("[{}]\n{} = {other}", section.name, key.name));
         assert_eq!(read.faults, [], "{}", key.name);

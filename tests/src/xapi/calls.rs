@@ -7,7 +7,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::{
     database::place_of,
-    dates::now,
+    dates::{self, now},
     dispatch::{Endpoint, Origin, text},
     drives, events,
     methods::Special,
@@ -66,6 +66,11 @@ pub(super) async fn call(
             events::from(shared, session, &classes, text(&params[1])?, timeout).await
         }
         Special::CallPlugin => call_plugin(shared, session, params).await,
+        Special::HostServertime => shared.look(|state| {
+            let host = text(&params[0])?;
+            state.database.row(class("host")?, host)?;
+            Ok(dates::later(state.clocks.get(host).copied().unwrap_or_default()))
+        }),
         Special::MessageGet | Special::MessageGetSince => shared.look(|state| messages(state, special, params)),
         _ => shared.change(|state| change(state, special, session, params)),
     }

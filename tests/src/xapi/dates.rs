@@ -11,6 +11,13 @@ pub(super) fn now() -> Value {
     Value::DateTime(iso8601(seconds))
 }
 
+/// So many seconds later than now, or earlier.
+#[must_use]
+pub(super) fn later(seconds: i64) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    Value::DateTime(iso8601(now.saturating_add_signed(seconds)))
+}
+
 /// Seconds since 1970 as `yyyymmddThh:mm:ssZ`, by the era arithmetic of the proleptic Gregorian calendar.
 fn iso8601(seconds: u64) -> String {
     let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);

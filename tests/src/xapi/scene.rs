@@ -144,6 +144,11 @@ impl Xapi {
         self.shared.change(|state| state.offline.insert(host.0.clone()));
     }
 
+    /// Lets the clock of `host` be so many seconds ahead of the real time, or behind: `host.get_servertime`.
+    pub fn set_clock(&self, host: &Ref, seconds: i64) {
+        self.shared.change(|state| state.clocks.insert(host.0.clone(), seconds));
+    }
+
     /// Ends what [`Xapi::set_offline`] did.
     pub fn set_online(&self, host: &Ref) {
         self.shared.change(|state| state.offline.remove(host.as_str()));

@@ -42,6 +42,8 @@ pub struct State {
     pub(super) running: Vec<Running>,
     /// Hosts that nothing can be forwarded to.
     pub(super) offline: HashSet<String>,
+    /// How many seconds the clocks of hosts are ahead of the real time.
+    pub(super) clocks: HashMap<String, i64>,
     /// What was written to VDIs, by reference; zeros follow up to their size.
     pub(super) disks: HashMap<String, Vec<u8>>,
 }
