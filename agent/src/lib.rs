@@ -12,6 +12,7 @@ pub mod access;
 pub mod certificates;
 pub mod config;
 pub mod config_drive;
+pub mod doctor;
 pub mod engine;
 pub mod guest;
 pub mod inventory;

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use agent::engine::Action;
 use clap::{Parser, Subcommand};
-use commands::{act, attach, config, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm, stats};
+use commands::{
+    act, attach, config, doctor, events, exec, key, logs, look, monitor, operator, plugin, prepare_vm, stats,
+};
 
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
@@ -22,6 +24,13 @@ enum Command {
     /// How things stand with the VMs of this host, and what is wrong with those that are not reached.
     #[command(after_help = operator::EXIT_CODES)]
     Status(look::Status),
+
+    /// What is wrong with this host, or with the path to a VM's engine, and what to do about it.
+    ///
+    /// Examines this host check by check: packages and packs, XAPI, the service, the plugin, the pool's key, disks, memory,
+    /// the clock. With a VM walks the path to its engine as well. Changes nothing.
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(doctor::Options),
 
     /// List containers: of all VMs of this host, or of one VM.
     #[command(after_help = operator::EXIT_CODES, visible_alias = "ls")]
@@ -112,6 +121,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Status(options) => look::status(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Ps(options) => look::ps(&options),
         Command::Inspect(options) => look::inspect(&options),
         Command::Top(options) => look::top(&options),

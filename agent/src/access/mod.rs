@@ -9,7 +9,7 @@ use crate::guest::{Credentials, ssh, tls};
 use crate::xapi::secrets::SecretUuid;
 use crate::xapi::{self, Client, Vm, VmRef, other_config, records, secrets};
 
-pub use pool_key::{COMMENT as KEY_COMMENT, PoolKey, PoolSecrets, pool_secrets};
+pub use pool_key::{COMMENT as KEY_COMMENT, POOL_SECRETS, PoolKey, PoolSecrets, pool_secrets};
 pub use settings::{
     BadSetting, GUEST_BEFORE, MODE as MODE_KEY, Mode, PREPARED_KEY, Settings, TLS_AUTHORITY, TLS_CERTIFICATE, TLS_KEY,
     TLS_VERIFY, TlsSecrets, USER as USER_KEY, tls_secrets,

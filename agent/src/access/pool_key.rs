@@ -21,6 +21,9 @@ use crate::xapi::{Client, Pool, PoolRef, Value, other_config};
 pub(super) const PRIVATE: &str = "xscontainer-private-secret-uuid";
 pub(super) const PUBLIC: &str = "xscontainer-public-secret-uuid";
 
+/// The keys of the pool's `other_config` that name the secrets with its key.
+pub const POOL_SECRETS: [&str; 2] = [PRIVATE, PUBLIC];
+
 /// What the public half ends with, so that it can be told from others in `authorized_keys`.
 pub const COMMENT: &str = "xscontainer";
 
@@ -72,11 +75,7 @@ impl PoolKey {
             held.seen = Instant::now();
             return Ok(Arc::clone(&held.key));
         }
-        let pem = secrets::read(client, &uuid).await.map_err(|error| match error.is_uuid_invalid() {
-            true => AccessError::PoolKeyLost(uuid.clone()),
-            false => AccessError::Xapi(error),
-        })?;
-        let key = PrivateKey::parse(&pem).map_err(|error| AccessError::PoolKeyUnusable(uuid.clone(), error))?;
+        let key = read(client, &uuid).await?;
         if !record.other_config.contains_key(PUBLIC) {
             // Whoever made the key was interrupted in the middle.
             add_public(client, &pool, &key).await?;
@@ -96,6 +95,18 @@ impl PoolKey {
         let pool: PoolRef = self.client.call("pool.get_all", &[]).await?;
         let record = pool_record(&self.client, &pool).await?;
         if record.other_config.contains_key(PRIVATE) { Ok(()) } else { Err(AccessError::NoPoolKey) }
+    }
+
+    /// Reads the key and forgets it again; its fingerprint. Makes none, and changes nothing.
+    ///
+    /// # Errors
+    /// [`AccessError`]
+    pub async fn look(&self) -> Result<String, AccessError> {
+        let pool: PoolRef = self.client.call("pool.get_all", &[]).await?;
+        let record = pool_record(&self.client, &pool).await?;
+        let named = record.other_config.get(PRIVATE).ok_or(AccessError::NoPoolKey)?;
+        let uuid = SecretUuid::parse(named).ok_or(AccessError::PoolKeyUnnamed(PRIVATE))?;
+        read(&self.client, &uuid).await.map(|key| key.fingerprint())
     }
 
     /// Notes that a guest did not accept the key: the pool's may be another one by now, in the same secret.
@@ -124,6 +135,14 @@ pub async fn pool_secrets(client: &Client, pool: &PoolRef) -> Result<PoolSecrets
         uuid.ok_or(AccessError::PoolKeyUnnamed(key))
     };
     Ok(PoolSecrets { private: named(PRIVATE)?, public: named(PUBLIC)? })
+}
+
+async fn read(client: &Client, secret: &SecretUuid) -> Result<PrivateKey, AccessError> {
+    let pem = secrets::read(client, secret).await.map_err(|error| match error.is_uuid_invalid() {
+        true => AccessError::PoolKeyLost(secret.clone()),
+        false => AccessError::Xapi(error),
+    })?;
+    PrivateKey::parse(&pem).map_err(|error| AccessError::PoolKeyUnusable(secret.clone(), error))
 }
 
 async fn pool_record(client: &Client, pool: &PoolRef) -> Result<Pool, AccessError> {

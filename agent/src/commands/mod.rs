@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod attach;
 pub(crate) mod config;
+pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod exec;
 pub(crate) mod key;

@@ -47,7 +47,7 @@ pub(crate) struct Common {
 pub(crate) struct OperatorsPlace {
     /// Settings; see xscontainer.toml(5)
     #[arg(long, value_name = "PATH", default_value = config::DEFAULT_FILE, hide_short_help = true)]
-    config: PathBuf,
+    pub(crate) config: PathBuf,
 
     /// XAPI's local unix socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET, hide_short_help = true)]

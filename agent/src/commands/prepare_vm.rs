@@ -5,10 +5,11 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use agent::doctor::shown;
 use agent::engine::Container;
+use agent::operator::screen::Screen;
 use agent::prepare::over_tls::Source;
 use agent::prepare::{self, Dialogue, Job, Manner, Means, Order, Outcome, Problem, Undo};
-use agent::reach::walk::{self, Walk};
 use agent::view::status;
 use agent::xapi::Client;
 use clap::error::ErrorKind;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
 
 use super::ascii;
+use super::operator::screen;
 use super::place::{Place, event_loop};
 use super::signals;
 
@@ -185,8 +187,13 @@ pub(crate) fn run(options: Options) -> anyhow::Result<ExitCode> {
 fn report(result: Result<Outcome, Problem>, options: &Options, dialogue: &Dialogue) -> u8 {
     let (code, value) = match result {
         Ok(Outcome::Checked(walk)) => {
-            show_walk(&walk, dialogue);
-            (if walk.trouble().is_some() { 4 } else { 0 }, walk_value(&walk))
+            let lines = shown::of_path(&walk);
+            let _ = match options.json {
+                true => std::io::stderr().write_all(shown::text(&lines, &unlimited()).as_bytes()),
+                false => std::io::stdout().write_all(shown::text(&lines, &screen()).as_bytes()),
+            };
+            let steps: Vec<Value> = lines.iter().map(|line| line.value("step")).collect();
+            (if walk.trouble().is_some() { 4 } else { 0 }, json!({"result": "checked", "steps": steps}))
         }
         Ok(Outcome::Prepared(prepared)) => {
             let containers: Vec<Value> = prepared.containers.iter().map(container_value).collect();
@@ -209,38 +216,9 @@ fn report(result: Result<Outcome, Problem>, options: &Options, dialogue: &Dialog
     code
 }
 
-fn show_walk(walk: &Walk, dialogue: &Dialogue) {
-    for finding in &walk.findings {
-        let name = finding.step.name();
-        match &finding.outcome {
-            walk::Outcome::Passed(seen) if seen.is_empty() => dialogue.say(format_args!("ok    {name}")),
-            walk::Outcome::Passed(seen) => dialogue.say(format_args!("ok    {name}: {seen}")),
-            walk::Outcome::Failed(trouble) => {
-                dialogue.say(format_args!("FAIL  {name}: {trouble}"));
-                dialogue.say(format_args!("      tested by  {}", finding.step.test()));
-                for cause in finding.step.causes() {
-                    dialogue.say(format_args!("      often      {cause}"));
-                }
-                dialogue.say(format_args!("      remedy     {}", trouble.remedy(walk.family)));
-            }
-            walk::Outcome::NotReached => dialogue.say(format_args!("-     {name}")),
-        }
-    }
-}
-
-fn walk_value(walk: &Walk) -> Value {
-    let steps = walk.findings.iter().map(|finding| {
-        let step = finding.step.name();
-        match &finding.outcome {
-            walk::Outcome::Passed(seen) => json!({"step": step, "outcome": "ok", "seen": seen}),
-            walk::Outcome::Failed(trouble) => json!({
-                "step": step, "outcome": "failed", "reason": trouble.to_string(), "tested_by": finding.step.test(),
-                "causes": finding.step.causes(), "remedy": trouble.remedy(walk.family),
-            }),
-            walk::Outcome::NotReached => json!({"step": step, "outcome": "not reached"}),
-        }
-    });
-    json!({"result": "checked", "steps": steps.collect::<Vec<_>>()})
+/// A file, or somebody who reads what is not the result.
+fn unlimited() -> Screen {
+    Screen { width: None, colours: false, unicode: is_utf8() }
 }
 
 fn container_value(container: &Container) -> Value {

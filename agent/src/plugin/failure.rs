@@ -47,7 +47,8 @@ pub(super) fn containers(function: &str, reason: &str, remedy: &str) -> Failure 
 
 /// Whether XAPI says of a plugin of this function that it ended badly, rather than the plugin what does not work
 /// (xen-api ocaml/xapi/xapi_plugins.ml): then it stands where the plugin would name its function.
-pub(super) fn is_of_a_broken_plugin(failure: &Failure, function: &str) -> bool {
+#[must_use]
+pub fn is_of_a_broken_plugin(failure: &Failure, function: &str) -> bool {
     failure.code == "XENAPI_PLUGIN_FAILURE" && failure.params.first().is_none_or(|first| first != function)
 }
 

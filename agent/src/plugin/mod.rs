@@ -28,7 +28,7 @@ use crate::reach::Rules;
 use crate::xapi::plugin_call::{self, PluginCall};
 use crate::xapi::{Client, Failure, HostRef, Value, Vm, VmRef, VmUuid, hosts, records};
 
-pub use failure::in_words;
+pub use failure::{in_words, is_of_a_broken_plugin};
 use function::{FORWARDED, Function};
 
 /// The function by which hosts ask each other how things stand.

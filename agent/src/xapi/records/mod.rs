@@ -9,6 +9,7 @@ mod pool;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod update;
 mod vm;
 
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub use names::{
 pub use network::{NO_GATEWAY, Network, Vif};
 pub use pool::Pool;
 pub use storage::{CONFIG_DRIVE, DISC_BEFORE, MADE_FOR, Pbd, TLS_DISC, Vbd, Vdi};
+pub use update::PoolUpdate;
 pub use vm::{PowerState, Views, Vm, VmGuestMetrics};
 
 /// The keys of `other_config` whose values are kept begin so; the rest of the map may be hundreds of KiB.
