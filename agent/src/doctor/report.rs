@@ -302,7 +302,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::write(&log, "first\nsecond\nthird\n").unwrap();
-        assert_eq!(file(&log, 15), "third\n");
+        assert_eq!(file(&log, 12), "third\n");
         assert_eq!(file(&log, 100), "first\nsecond\nthird\n");
         assert_eq!(file(&folder.path().join("none"), 100), "there is none");
     }
