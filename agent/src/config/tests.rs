@@ -78,8 +78,8 @@ fn no_two_keys_set_the_same_and_each_sets_something() {
             value::Slot::Count(_, range) => range.start().to_string(),
             value::Slot::Size(_, range) => format!("\"{} B\"", range.start()),
             value::Slot::Switch(switch) => (!*switch).to_string(),
+            value::Slot::File(_, ending) => format!("\"/x{ending}\""),
             value::Slot::Level(_) => "\"trace\"".to_owned(),
-            value::Slot::File(_, end) => format!("\"/x{end}\""),
         };
         let read = read(&format!("[{}]\n{} = {other}", section.name, key.name));
         assert_eq!(read.faults, [], "{}", key.name);
@@ -145,6 +145,10 @@ fn a_value_that_is_not_allowed_is_a_fault_that_says_what_is() {
         (
             "[view]\nlist-max = \"181 KiB\"",
             "/etc/x:2: view.list-max: \"181 KiB\" is too much; allowed is a size from \"16 KiB\" to \"180 KiB\"",
+        ),
+        (
+            "[metrics]\nprometheus-file = \"x.prom\"",
+            "/etc/x:2: metrics.prometheus-file: \"x.prom\" is no such path; allowed is \"\", or a whole path that ends in \".prom\"",
         ),
         (
             "[log]\nlevel = \"loud\"",

@@ -59,7 +59,7 @@ pub fn effective(read: &Read) -> String {
         for key in section.keys {
             let line = read.lines.get(&format!("{}.{}", section.name, key.name));
             let origin = line.map_or("usual".to_owned(), |line| format!("line {line}"));
-            let _ = writeln!(text, "{:<36}# {origin}", format!("{} = {}", key.name, key.slot(&mut config).shown()));
+            let _ = writeln!(text, "{:<35} # {origin}", format!("{} = {}", key.name, key.slot(&mut config).shown()));
         }
     }
     text
