@@ -12,9 +12,19 @@ use commands::{
     prepare_vm, stats,
 };
 
+const AFTER_HELP: &str = "\
+Examples:
+  xscontainer status                 which VMs are seen, and what is wrong with the others
+  xscontainer prepare-vm -v VM       let this pool into a VM
+  xscontainer ps                     the containers of this host's VMs
+  xscontainer logs -f CONTAINER      as with docker: by name, or the first digits of the id
+  xscontainer exec -it VM/CONTAINER sh
+                                     with the VM where several have such a container
+  xscontainer doctor VM              every step from this host to the VM's engine";
+
 #[derive(Parser)]
 #[command(name = "xscontainer", version, about = "Container management in dom0")]
-#[command(arg_required_else_help = true, max_term_width = 100)]
+#[command(arg_required_else_help = true, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -26,16 +36,25 @@ enum Command {
     #[command(after_help = operator::EXIT_CODES)]
     Status(look::Status),
 
-    /// What is wrong with this host, or with the path to a VM's engine, and what to do about it.
-    ///
-    /// Examines this host check by check: packages and packs, XAPI, the service, the plugin, the pool's key, disks, memory,
-    /// the clock. With a VM walks the path to its engine as well. Changes nothing.
-    #[command(after_help = doctor::AFTER_HELP)]
-    Doctor(doctor::Options),
-
     /// List containers: of all VMs of this host, or of one VM.
     #[command(after_help = operator::EXIT_CODES, visible_alias = "ls")]
     Ps(look::Ps),
+
+    /// Print what a container in a VM has printed.
+    #[command(after_help = logs::AFTER_HELP)]
+    Logs(logs::Options),
+
+    /// Run a command in a container in a VM.
+    #[command(after_help = exec::AFTER_HELP, override_usage = exec::USAGE)]
+    Exec(exec::Options),
+
+    /// Attach the terminal to a container in a VM.
+    #[command(after_help = attach::AFTER_HELP)]
+    Attach(attach::Options),
+
+    /// Print what happens to the containers of a VM.
+    #[command(after_help = events::AFTER_HELP)]
+    Events(events::Options),
 
     /// Everything that the engine knows of a container, as JSON.
     #[command(after_help = operator::EXIT_CODES)]
@@ -69,22 +88,6 @@ enum Command {
     #[command(after_help = operator::EXIT_CODES)]
     Unpause(act::Options),
 
-    /// Keep the containers of this host's VMs visible in XenCenter and Xen Orchestra.
-    ///
-    /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
-    /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
-    /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file and
-    /// reads the settings again. If XAPI or a VM is not available it is tried again until it is.
-    #[command(after_help = monitor::AFTER_HELP)]
-    Monitor(monitor::Options),
-
-    /// Carry out one call of the XAPI plugin xscontainer.
-    ///
-    /// XAPI runs this through /etc/xapi.d/plugins/xscontainer, with the call as an XML-RPC document, and reads the answer
-    /// from standard output. People call `xe host-call-plugin plugin=xscontainer` instead.
-    #[command(after_help = plugin::AFTER_HELP, override_usage = "xscontainer plugin [OPTIONS] <CALL>")]
-    Plugin(plugin::Options),
-
     /// Prepare a VM for container management, look why it does not work, or take it out again.
     ///
     /// Over SSH the pool's public key is put into an account of the VM, which is asked for its password once. What fails, is
@@ -93,21 +96,12 @@ enum Command {
     #[command(after_help = prepare_vm::AFTER_HELP)]
     PrepareVm(prepare_vm::Options),
 
-    /// Print what a container in a VM has printed.
-    #[command(after_help = logs::AFTER_HELP)]
-    Logs(logs::Options),
-
-    /// Run a command in a container in a VM.
-    #[command(after_help = exec::AFTER_HELP, override_usage = exec::USAGE)]
-    Exec(exec::Options),
-
-    /// Attach the terminal to a container in a VM.
-    #[command(after_help = attach::AFTER_HELP)]
-    Attach(attach::Options),
-
-    /// Print what happens to the containers of a VM.
-    #[command(after_help = events::AFTER_HELP)]
-    Events(events::Options),
+    /// What is wrong with this host, or with the path to a VM's engine, and what to do about it.
+    ///
+    /// Examines this host check by check: packages and packs, XAPI, the service, the plugin, the pool's key, disks, memory,
+    /// the clock. With a VM walks the path to its engine as well. Changes nothing.
+    #[command(after_help = doctor::AFTER_HELP)]
+    Doctor(doctor::Options),
 
     /// The key by which the hosts of the pool log in to VMs.
     #[command(subcommand)]
@@ -126,6 +120,22 @@ enum Command {
         /// The shell
         shell: complete::Shell,
     },
+
+    /// Keep the containers of this host's VMs visible in XenCenter and Xen Orchestra.
+    ///
+    /// A VM is watched while it is registered (other_config key xscontainer-monitor is True), runs on this host and its
+    /// guest tools have reported. It is reached over SSH (port 22) or, if its key xscontainer-mode is tls, over TLS (port
+    /// 2376). Runs in the foreground until SIGTERM or SIGINT; SIGHUP reopens the log file and
+    /// reads the settings again. If XAPI or a VM is not available it is tried again until it is.
+    #[command(after_help = monitor::AFTER_HELP)]
+    Monitor(monitor::Options),
+
+    /// Carry out one call of the XAPI plugin xscontainer.
+    ///
+    /// XAPI runs this through /etc/xapi.d/plugins/xscontainer, with the call as an XML-RPC document, and reads the answer
+    /// from standard output. People call `xe host-call-plugin plugin=xscontainer` instead.
+    #[command(after_help = plugin::AFTER_HELP, override_usage = "xscontainer plugin [OPTIONS] <CALL>")]
+    Plugin(plugin::Options),
 
     /// The words that may stand at the end of a command line; for the script that completion prints.
     #[command(hide = true)]

@@ -1,5 +1,5 @@
-//! A simulated dom0: this machine's own root folder with the pack's files in their places, changed by nobody else and gone
-//! afterwards. What runs in it finds XAPI's socket, the inventory and the service where a host has them.
+//! A simulated dom0: this machine's own root folder with the pack's packages installed by the real rpm, seen by nobody else and
+//! gone afterwards. What runs in it finds XAPI's socket, the inventory and the service where a host has them.
 //!
 //! Must not know the agent, but for the names of its files. `systemctl` is a script which knows the one service; `xe` is
 //! `tests/clients/xe.py`.
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::programs;
 use crate::tools::{Said, outcome, succeed};
-use crate::xapi::{Ref, Xapi};
+use crate::xapi::{Ref, Value, Xapi};
 
 /// How long the mounts may take, and the service to start or end.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -53,7 +53,10 @@ reload) alive || exit 1; kill -HUP "$(cat $pid)" ;;
 status) alive && { echo 'Active: active (running)'; exit 0; }; echo 'Active: inactive (dead)'; exit 3 ;;
 is-active) alive && { echo active; exit 0; }; echo inactive; exit 3 ;;
 is-enabled) echo enabled ;;
-show) alive && echo "MainPID=$(cat $pid)" || echo MainPID=0; echo MemoryLimit=67108864; echo ActiveState=active ;;
+show)
+    echo LoadState=loaded; echo UnitFileState=enabled; echo Result=success; echo MemoryLimit=67108864
+    if alive; then echo ActiveState=active; echo SubState=running; echo "MainPID=$(cat $pid)"
+    else echo ActiveState=inactive; echo SubState=dead; echo MainPID=0; fi ;;
 *) exit 0 ;;
 esac
 "#;
@@ -91,22 +94,18 @@ impl Dom0 {
     }
 
     fn install(&self, xapi: &Xapi, host: &Ref) {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        for folder in ["etc", "usr"] {
-            let from = workspace.join("spec/dom0").join(folder).join(".");
-            let to = self.inside(&Path::new("/").join(folder));
-            succeed(Command::new("cp").args(["-r", "--no-preserve=ownership"]).arg(from).arg(to));
-        }
+        let disc = self.folder.path().join("disc");
+        fs::create_dir(&disc).unwrap_or_else(|e| panic!("{}: {e}", disc.display()));
+        succeed(Command::new("bsdtar").arg("-xf").arg(programs::iso()).arg("-C").arg(&disc));
+        // Scriptlets would start the service before everything is in its place.
+        let packages = format!("{}/Packages/*.rpm", disc.display());
+        self.must(&format!("rpm --initdb && rpm -i --nodeps --noscripts --nosignature {packages}"));
+        let version = self.must("rpm -q --qf '%{VERSION}' xscontainer");
+        self.add_pack(xapi, host, version.trim());
         self.put("/usr/bin/systemctl", SYSTEMCTL, 0o755);
-        let xe = fs::read_to_string(workspace.join("tests/clients/xe.py"));
-        let xe = xe.unwrap_or_else(|e| panic!("tests/clients/xe.py: {e}"));
+        let xe = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/xe.py");
+        let xe = fs::read_to_string(xe).unwrap_or_else(|e| panic!("clients/xe.py: {e}"));
         self.put("/usr/bin/xe", &format!("#!/usr/bin/env python3\n{xe}"), 0o755);
-        let program = self.inside(Path::new("/usr/bin/xscontainer"));
-        fs::copy(programs::agent(), &program).unwrap_or_else(|e| panic!("{}: {e}", program.display()));
-        self.set_mode("/usr/bin/xscontainer", 0o755);
-        for script in ["/usr/bin/xscontainer-monitor", "/usr/bin/xscontainer-prepare-vm"] {
-            self.set_mode(script, 0o755);
-        }
         let uuid = xapi.get(host, "uuid").ok().and_then(|uuid| uuid.text().map(str::to_owned));
         let uuid = uuid.unwrap_or_else(|| panic!("the simulated pool has no such host"));
         self.put("/etc/xensource-inventory", &format!("PRODUCT_BRAND='XCP-ng'\nINSTALLATION_UUID='{uuid}'\n"), 0o644);
@@ -118,11 +117,20 @@ impl Dom0 {
             self.pid(),
             self.folder.path().join("root").display()
         );
-        self.set_mode("/etc/xapi.d/plugins/xscontainer", 0o755);
         fs::write(&plugin, enter).unwrap_or_else(|e| panic!("{}: {e}", plugin.display()));
         let mode = fs::set_permissions(&plugin, fs::Permissions::from_mode(0o755));
         mode.unwrap_or_else(|e| panic!("{}: {e}", plugin.display()));
         xapi.install_plugin(host, "xscontainer", &plugin);
+    }
+
+    /// Lets XAPI know the pack as applied to the host, as `xe update-apply` does.
+    fn add_pack(&self, xapi: &Xapi, host: &Ref, version: &str) {
+        let fields = [
+            ("name_label", Value::from("xscontainer")),
+            ("version", Value::from(version)),
+            ("hosts", Value::set([host.as_str()])),
+        ];
+        xapi.add("pool_update", fields).unwrap_or_else(|failure| panic!("no pool_update: {failure}"));
     }
 
     /// The process that holds the mounts.

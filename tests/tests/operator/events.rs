@@ -1,6 +1,10 @@
 //! `xscontainer events`: what `docker events` tells in the guest.
 
-use crate::lab::{Lab, Piped, run, said, until_state};
+use std::time::Instant;
+
+use lab::guests::Vm;
+
+use crate::lab::{Lab, Piped, SOON, run, said, until_state};
 
 #[test]
 fn past_events_are_those_that_docker_tells() {
@@ -9,6 +13,8 @@ fn past_events_are_those_that_docker_tells() {
     run(&guest, "two", &[], "true");
     until_state(&guest, "two", "exited");
     until_state(&guest, "one", "exited");
+    // Events are told a moment after the state has changed.
+    until_told(&guest, &["one", "two"], "die");
     for (ours, theirs) in [
         (&["web", "--format", "json"][..], &["--format", "{{json .}}"][..]),
         (&["web/one", "--format", "json"], &["--format", "{{json .}}", "--filter", "container=one"]),
@@ -40,6 +46,19 @@ fn past_events_are_those_that_docker_tells() {
     }
     let (words, ..) = said(&lab.output("events", &["web/one", "--since", "1h", "--until", "0s"]));
     assert!(words.contains("odd=a^Jb^[[2J"), "{words}");
+}
+
+/// Waits until the engine has told this event of each of the containers.
+fn until_told(guest: &Vm, containers: &[&str], event: &str) {
+    let end = Instant::now() + SOON;
+    let range = ["events", "--since", "1h", "--until", "0s", "--filter"];
+    let told = |name: &str| {
+        let told = guest.docker_command().args(range).arg(format!("container={name}")).output().unwrap();
+        String::from_utf8_lossy(&told.stdout).contains(&format!(" container {event} "))
+    };
+    while !containers.iter().all(|name| told(name)) {
+        assert!(Instant::now() < end, "no event {event} of {containers:?}");
+    }
 }
 
 #[test]
