@@ -94,12 +94,11 @@ impl Dom0 {
     }
 
     fn install(&self, xapi: &Xapi, host: &Ref) {
-        let disc = self.folder.path().join("disc");
-        fs::create_dir(&disc).unwrap_or_else(|e| panic!("{}: {e}", disc.display()));
+        let disc = self.inside(Path::new("/root/disc"));
+        fs::create_dir_all(&disc).unwrap_or_else(|e| panic!("{}: {e}", disc.display()));
         succeed(Command::new("bsdtar").arg("-xf").arg(programs::iso()).arg("-C").arg(&disc));
         // Scriptlets would start the service before everything is in its place.
-        let packages = format!("{}/Packages/*.rpm", disc.display());
-        self.must(&format!("rpm --initdb && rpm -i --nodeps --noscripts --nosignature {packages}"));
+        self.must("rpm --initdb && find /root/disc -name '*.rpm' -exec rpm -i --nodeps --noscripts --nosignature {} +");
         let version = self.must("rpm -q --qf '%{VERSION}' xscontainer");
         self.add_pack(xapi, host, version.trim());
         self.put("/usr/bin/systemctl", SYSTEMCTL, 0o755);

@@ -12,13 +12,12 @@ use lab::xapi::Ref;
 const PASSWORD: &str = "correct horse";
 
 /// What is asked by the commands that ask, and what a person answers.
-const ANSWERS: [(&str, &[(&str, &str)]); 3] = [
+const ANSWERS: [(&str, &[(&str, &str)]); 2] = [
     (
         "xscontainer-prepare-vm -v web -u core",
         &[("Go on? (y/n): ", "y"), ("(y/n): ", "yes"), ("Password of core", PASSWORD)],
     ),
     ("xscontainer-prepare-vm -v web --remove", &[("(y/n): ", "y")]),
-    ("xscontainer key rotate", &[("(y/n): ", "y")]),
 ];
 
 const SOON: Duration = Duration::from_secs(40);
@@ -53,13 +52,7 @@ impl Lab {
         if matches!(section, "Install it" | "Linux, over SSH") {
             return;
         }
-        let key = self.dom0.must("xscontainer key show");
-        self.guest.authorize(key.trim());
-        let register = "xe host-call-plugin host-uuid=HOST plugin=xscontainer fn=register args:vmuuid=UUID";
-        self.dom0.must(&self.filled(register));
-        if section == "A VM that moves to another pool" {
-            return;
-        }
+        self.dom0.must(&format!("echo '{PASSWORD}' | xscontainer-prepare-vm -v web -u core --yes --password-stdin"));
         let end = Instant::now() + SOON;
         while !self.dom0.run("xscontainer ps web").text.contains("web-1") {
             assert!(Instant::now() < end, "{section}: not seen\n{}", self.dom0.read("/var/log/xscontainer.log"));
