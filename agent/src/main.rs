@@ -23,7 +23,7 @@ Examples:
   xscontainer doctor VM              every step from this host to the VM's engine";
 
 #[derive(Parser)]
-#[command(name = "xscontainer", version, about = "Container management in dom0")]
+#[command(name = "xscontainer", version = agent::VERSION, about = "Container management in dom0")]
 #[command(arg_required_else_help = true, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
     #[command(subcommand)]
