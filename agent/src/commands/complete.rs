@@ -148,7 +148,7 @@ fn value(argument: &Arg) -> Wanted {
     if !words.is_empty() {
         return Wanted::OneOf(words);
     }
-    match argument.get_value_names().and_then(|names| names.first()).map(|name| name.as_str()) {
+    match argument.get_value_names().and_then(|names| names.first()).map(clap::builder::Str::as_str) {
         Some("[VM/]CONTAINER") => Wanted::Container,
         Some("VM" | "VM[/CONTAINER]") => Wanted::Vm,
         Some("PATH" | "FILE") => Wanted::Files,

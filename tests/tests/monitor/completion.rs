@@ -52,7 +52,7 @@ fn throw_away(terminal: &mut Terminal) {
 
 #[track_caller]
 fn knows_commands_and_names(terminal: &mut Terminal) {
-    completes(terminal, "xscontainer stat", "xscontainer status ");
+    completes(terminal, "xscontainer statu", "xscontainer status ");
     completes(terminal, "xscontainer key rot", "xscontainer key rotate ");
     completes(terminal, "xscontainer prepare-vm --mode t", "--mode tls ");
     completes(terminal, "xscontainer prepare-vm -v my", r"-v my\ vm ");
@@ -107,5 +107,5 @@ fn without_a_monitor_tab_offers_nothing_and_says_nothing() {
     terminal.send("xscontainer prepare-vm -v my\tX");
     terminal.expect("-v myX");
     throw_away(&mut terminal);
-    completes(&mut terminal, "xscontainer stat", "xscontainer status ");
+    completes(&mut terminal, "xscontainer statu", "xscontainer status ");
 }
