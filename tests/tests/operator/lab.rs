@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lab::guests::{IMAGE, Vm};
+use lab::monitor::Monitor;
 use lab::pool::Pool;
 use lab::programs;
 use lab::terminal::Terminal;
@@ -54,6 +55,49 @@ impl Lab {
         program.arg("--inventory").arg(self.directory.path().join("inventory"));
         program.args(arguments).env("LC_ALL", "C.UTF-8");
         program
+    }
+
+    /// A command that asks this monitor.
+    pub(crate) fn asking(&self, monitor: &Monitor, command: &str, arguments: &[&str]) -> Command {
+        let mut program = self.command(command, &[]);
+        program.arg("--agent-socket").arg(monitor.agent_socket()).args(arguments);
+        program
+    }
+
+    /// What such a command says in a script: standard output, standard error, exit code.
+    pub(crate) fn ask(&self, monitor: &Monitor, command: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
+        said(&self.asking(monitor, command, arguments).stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// A monitor which sees exactly these containers of `vm`.
+    pub(crate) fn monitor_that_sees(&self, vm: &str, containers: &[&str]) -> Monitor {
+        let monitor = Monitor::start(&self.xapi);
+        let end = Instant::now() + SOON;
+        loop {
+            let (seen, stderr, _) = self.ask(&monitor, "ps", &["--json"]);
+            let seen: serde_json::Value = serde_json::from_str(&seen).unwrap_or_default();
+            let rows = seen["containers"].as_array().cloned().unwrap_or_default();
+            let names: Vec<&str> =
+                rows.iter().filter(|row| row["vm_name"] == vm).filter_map(|row| row["name"].as_str()).collect();
+            if names == containers {
+                return monitor;
+            }
+            assert!(Instant::now() < end, "{names:?} are seen\n{stderr}\n{}", monitor.lines().join("\n"));
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until `look` finds something.
+    #[track_caller]
+    pub(crate) fn wait<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+        let end = Instant::now() + SOON;
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(Instant::now() < end, "not within {SOON:?}");
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// At a terminal.
