@@ -72,7 +72,7 @@ enum Command {
     #[command(after_help = operator::EXIT_CODES)]
     Start(act::Options),
 
-    /// Stop containers: each is asked to end, and killed if it does not in its time.
+    /// Stop containers: each is asked to end, and killed if it does not in the time that it was created with, 10 s if none.
     #[command(after_help = operator::EXIT_CODES)]
     Stop(act::Options),
 

@@ -1,5 +1,6 @@
 //! `cargo xtask bench-monitor`: how soon a change in a VM's engine stands in XAPI, and what that costs.
 //! `cargo xtask bench-plugin`: how long calls of XAPI's plugin take.
+//! `cargo xtask bench-operator`: how long `status` and `ps` take beside a monitor with many VMs.
 //! `cargo xtask bench-streams`: what the way through dom0 adds to logs and commands.
 //! `cargo xtask bench-metrics`: what the graphs of many containers cost.
 //!
@@ -7,7 +8,7 @@
 
 use anyhow::bail;
 
-use crate::flags::{BenchMonitor, BenchPlugin, BenchStreams, Pack};
+use crate::flags::{BenchMonitor, BenchOperator, BenchPlugin, BenchStreams, Pack};
 use crate::test_command::LAB_PACKAGES;
 use crate::{debian, interrupt, pack_command, root, tools};
 
@@ -22,6 +23,11 @@ pub(crate) fn run_monitor(flags: &BenchMonitor) -> anyhow::Result<()> {
 /// Runs `bench-plugin`.
 pub(crate) fn run_plugin(flags: &BenchPlugin) -> anyhow::Result<()> {
     measure("plugin_bench", &["--calls", &flags.calls.to_string()])
+}
+
+/// Runs `bench-operator`.
+pub(crate) fn run_operator(flags: &BenchOperator) -> anyhow::Result<()> {
+    measure("operator_bench", &["--times", &flags.times.to_string()])
 }
 
 /// Runs `bench-streams`.

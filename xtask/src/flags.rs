@@ -21,6 +21,7 @@ pub(crate) enum Command {
     BenchMonitor(BenchMonitor),
     BenchPlugin(BenchPlugin),
     BenchStreams(BenchStreams),
+    BenchOperator(BenchOperator),
     /// Measure what the graphs of 4,000 containers cost beside asking their engines.
     BenchMetrics,
     CaptureHost(CaptureHost),
@@ -154,6 +155,14 @@ pub(crate) struct BenchPlugin {
 #[derive(Debug, Args)]
 pub(crate) struct BenchStreams {
     /// Lines, echoes and starts of each kind
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub(crate) times: usize,
+}
+
+/// Measure xscontainer status and ps beside a monitor with 200 VMs. As root.
+#[derive(Debug, Args)]
+pub(crate) struct BenchOperator {
+    /// Runs of each
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
     pub(crate) times: usize,
 }

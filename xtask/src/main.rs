@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         flags::Command::BenchMonitor(flags) => bench_agent::run_monitor(&flags).map(|()| 0),
         flags::Command::BenchPlugin(flags) => bench_agent::run_plugin(&flags).map(|()| 0),
+        flags::Command::BenchOperator(flags) => bench_agent::run_operator(&flags).map(|()| 0),
         flags::Command::BenchStreams(flags) => bench_agent::run_streams(&flags).map(|()| 0),
         flags::Command::BenchMetrics => bench_agent::run_metrics().map(|()| 0),
         flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     place: OperatorsPlace,
 }
 
-/// Acts on one container after the other, and prints the name of each that is done; goes on after a failure, whose exit
+/// Acts on one container after the other, and prints each that is done with its VM; goes on after a failure, whose exit
 /// code is that of the whole.
 pub(crate) fn run(action: Action, options: &Options) -> anyhow::Result<ExitCode> {
     let dom0 = options.place.begin()?;
@@ -37,7 +37,7 @@ pub(crate) fn run(action: Action, options: &Options) -> anyhow::Result<ExitCode>
                 Ok(name) if options.json => {
                     print_value(&json!({"container": text, "done": action.name(), "name": name}))
                 }
-                Ok(_) => print(&format!("{}\n", super::operator::screen().line(text))),
+                Ok(name) => print(&format!("{}\n", super::operator::screen().line(&name))),
                 Err(problem) => fail(&problem, options.json),
             };
             if code != ExitCode::SUCCESS {
@@ -51,5 +51,5 @@ pub(crate) fn run(action: Action, options: &Options) -> anyhow::Result<ExitCode>
 async fn act(dom0: &Dom0, action: Action, text: &str) -> Result<String, Problem> {
     let target = ask::target(dom0, &Named::read(text)?).await?;
     ask::ask(dom0, &target.vm, &Ask::Act(action, target.container)).await?;
-    Ok(target.name)
+    Ok(format!("{}/{}", target.vm_name, target.name))
 }

@@ -52,7 +52,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "T", value_parser = moment)]
     since: Option<Moment>,
 
-    /// Nothing after this time; 0s is now
+    /// Nothing after this time; 0s is the second that has begun, as with docker
     #[arg(long, value_name = "T", value_parser = moment)]
     until: Option<Moment>,
 

@@ -94,16 +94,22 @@ pub(crate) fn ps(options: &Ps) -> anyhow::Result<ExitCode> {
 }
 
 pub(crate) fn inspect(options: &OfContainer) -> anyhow::Result<ExitCode> {
+    let one_line = options.common.json;
     document(options, Ask::Inspect, |json, _| {
-        let value: Value = serde_json::from_str(json).ok()?;
         // As docker prints it: a list, for people to read and for jq.
-        serde_json::to_string_pretty(&Value::Array(vec![value])).ok().map(|text| super::ascii_text(&text) + "\n")
+        let list = Value::Array(vec![serde_json::from_str(json).ok()?]);
+        let text = if one_line { list.to_string() } else { serde_json::to_string_pretty(&list).ok()? };
+        Some(super::ascii_text(&text) + "\n")
     })
 }
 
 pub(crate) fn top(options: &OfContainer) -> anyhow::Result<ExitCode> {
+    let as_json = options.common.json;
     document(options, Ask::Top, |json, screen| {
         let value: Value = serde_json::from_str(json).ok()?;
+        if as_json {
+            return Some(super::ascii(&value) + "\n");
+        }
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let titles: Vec<String> = value["Titles"].as_array()?.iter().take(MAX_COLUMNS).map(text).collect();
         let rows = value["Processes"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -148,10 +154,7 @@ fn document(
             let cause = std::io::Error::from(std::io::ErrorKind::InvalidData);
             Problem::Io("the engine's answer makes no sense".to_owned(), cause)
         };
-        let text = match json {
-            true => serde_json::from_str(&document).ok().map(|value: Value| super::ascii(&value) + "\n"),
-            false => shown(&document, &screen()),
-        };
+        let text = shown(&document, &screen());
         Ok(text.map_or_else(|| fail(&odd(), json), |text| print(&text)))
     })
 }

@@ -113,7 +113,10 @@ async fn run_until_signal(
                     log.reopen();
                     tracing::info!("log reopened on SIGHUP");
                     if let Some(now) = reload(&place.config, &config) {
-                        log.set_usual_level(now.level);
+                        // Else what was asked for at run time, or by the switch, stays.
+                        if now.level != config.level {
+                            log.set_usual_level(now.level);
+                        }
                         ssh::allow_sha1(now.sha1);
                         settings.send_replace(now.monitor);
                         config = now;

@@ -23,7 +23,7 @@ use super::place::event_loop;
 pub(crate) const AFTER_HELP: &str = "\
 CPU % is of one processor, and of all of them in a VM with Windows. Memory is without what the kernel can drop at once.
 
-With --json every look is one line: a list of objects with vm, container, cpu_percent, memory_bytes, memory_limit_bytes,
+With --json every look is one line: a list of objects with vm_name, container, cpu_percent, memory_bytes, memory_limit_bytes,
 memory_percent, network_received_bytes, network_sent_bytes, block_read_bytes, block_written_bytes and pids; what is not known
 is null. A container without figures has an error instead.";
 

@@ -306,8 +306,8 @@ impl Fault {
                  chronyc sources), and see that the clock follows it: timedatectl"
             }
             Self::DebugLeft(_) => {
-                "Take the file away (rm /opt/xensource/packages/files/xscontainer/devlogging_enabled) and \
-                 start the service anew: systemctl restart xscontainer-monitor"
+                "Set it back: xscontainer log-level info. If there is such a file, take it away too: \
+                 rm -f /opt/xensource/packages/files/xscontainer/devlogging_enabled"
             }
             Self::VmsNotReached(vms) => {
                 let name = vms.first().map_or("VM".to_owned(), |(name, _)| in_shell(name));

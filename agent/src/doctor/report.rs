@@ -21,6 +21,7 @@ use crate::config::{self, Config};
 use crate::lending::client as monitor;
 use crate::operator::screen::Screen;
 use crate::operator::status;
+use crate::xapi::records::is_uuid;
 use crate::xapi::{self, Client, Pool, PoolRef, State, events, records};
 
 /// Bytes of the end of the log.
@@ -168,11 +169,27 @@ fn secrets(pool: &Pool, state: &State) -> BTreeSet<String> {
     of_pool.filter(|uuid| !uuid.is_empty()).chain(of_vms.map(|uuid| uuid.as_str().to_owned())).collect()
 }
 
+/// A line without the uuids that it calls a secret's, also where XAPI could not say which are.
+fn without_named_secrets(line: &str) -> String {
+    let mut parts = line.split("secret ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |line, part| {
+        let rest = part.get(..36).filter(|uuid| is_uuid(uuid)).map(|_| &part[36..]);
+        match rest {
+            Some(rest) => line + "secret " + MASK + rest,
+            None => line + "secret " + part,
+        }
+    })
+}
+
 /// `text` without secrets, references of sessions and private keys, and harmless on a terminal.
 fn masked(text: &str, secrets: &BTreeSet<String>) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut in_key = false;
     for line in text.lines() {
+        // Whoever begins a key and does not end it takes nothing else along.
+        let is_of_key = |c: char| c.is_ascii_alphanumeric() || "+/=-:, ".contains(c);
+        in_key &= !line.is_empty() && line.len() <= 80 && line.chars().all(is_of_key) && !line.starts_with("==");
         if in_key {
             in_key = !line.contains("-----END");
             continue;
@@ -184,6 +201,7 @@ fn masked(text: &str, secrets: &BTreeSet<String>) -> String {
             continue;
         }
         let line = secrets.iter().fold(line.to_owned(), |line, secret| line.replace(secret.as_str(), MASK));
+        let line = without_named_secrets(&line);
         for (at, part) in line.split("OpaqueRef:").enumerate() {
             if at > 0 {
                 shown += "OpaqueRef:";
@@ -281,6 +299,14 @@ mod tests {
                     -----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nafter\u{1b}[2J\n";
         let wanted = "key = (left out)\nof OpaqueRef:(left out), OpaqueRef:(left out)\n(left out)\nafter\\u{1b}[2J\n";
         assert_eq!(masked(text, &secrets), wanted);
+    }
+
+    #[test]
+    fn what_is_called_a_secret_is_masked_and_a_key_without_an_end_hides_no_more_than_itself() {
+        let text = "the secret 0a1b2c3d-1111-2222-3333-444455556666 does not exist; secret agent\n\
+                    -----BEGIN PRIVATE KEY\nMIIE\n== next section (one)\nshown\n";
+        let wanted = "the secret (left out) does not exist; secret agent\n(left out)\n== next section (one)\nshown\n";
+        assert_eq!(masked(text, &BTreeSet::new()), wanted);
     }
 
     #[test]

@@ -77,6 +77,9 @@ impl Error {
             Self::NotHttp(_) | Self::NotAnEngine { .. } => {
                 "See what listens on the engine's socket or port in the VM; it should be Docker or Podman's service."
             }
+            Self::Status { what, status: 500, .. } if is_about_one(what) => {
+                "See the container's state in the VM (docker ps --all), and the engine's log: journalctl -u docker"
+            }
             Self::Status { what, status: 200 | 304 | 404 | 409, .. } if is_about_one(what) => {
                 "See which containers there are in the VM, and their states: docker ps --all"
             }

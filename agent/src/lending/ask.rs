@@ -35,11 +35,14 @@ pub struct Refusal {
     pub reason: String,
     /// What to do about it.
     pub remedy: String,
+    /// Whether there was nothing to do: a container to be started runs, one to be stopped does not.
+    pub is_so_already: bool,
 }
 
 impl From<engine::Error> for Refusal {
     fn from(error: engine::Error) -> Self {
-        Self { reason: error.to_string(), remedy: error.remedy() }
+        let is_so_already = matches!(error, engine::Error::Status { status: 304, .. });
+        Self { reason: error.to_string(), remedy: error.remedy(), is_so_already }
     }
 }
 

@@ -32,6 +32,9 @@ const CONNECTIONS: usize = 4 * IN_FLIGHT;
 /// small. More wait, up to [`TURN_LIMIT`]. Of one VM fewer, so that a slow one does not take all.
 const DOCUMENTS: usize = 16;
 
+/// Answers about all VMs that are made and sent at a time: each may have some MiB.
+const TELLINGS: usize = 2;
+
 /// How long a question after a document may wait for its turn.
 const TURN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -74,6 +77,7 @@ struct Counter {
     tells: Arc<dyn Tells>,
     places: Arc<Semaphore>,
     documents: Arc<Semaphore>,
+    tellings: Arc<Semaphore>,
     /// Documents that are being asked for: whoever wants the same one meanwhile gets it too.
     asked_for: Arc<Mutex<Documents>>,
 }
@@ -101,7 +105,14 @@ impl Server {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
         let (places, documents) = (Arc::new(Semaphore::new(IN_FLIGHT)), Arc::new(Semaphore::new(DOCUMENTS)));
-        let counter = Counter { desk, tells, places, documents, asked_for: Arc::default() };
+        let counter = Counter {
+            desk,
+            tells,
+            places,
+            documents,
+            tellings: Arc::new(Semaphore::new(TELLINGS)),
+            asked_for: Arc::default(),
+        };
         Ok(Self { listener, path: path.to_owned(), counter })
     }
 
@@ -150,21 +161,30 @@ impl Counter {
         if question["version"] != VERSION {
             return tell(&mut stream, &Reply::NotLent(format!("the monitor is of version {VERSION}"))).await;
         }
-        match serde_json::from_value::<Question>(question)?.request {
+        let question: Question = serde_json::from_value(question)?;
+        match question.request {
             Request::Engine { vm, ask } => self.ask(&mut stream, vm, ask).await,
-            Request::Standing => tell(&mut stream, &Reply::Standing(self.tells.standing())).await,
-            Request::Lists { vm } => {
-                let lists = match vm.map(|vm| VmUuid::parse(&vm)) {
-                    None => self.tells.lists(None),
-                    Some(Some(vm)) => self.tells.lists(Some(&vm)),
-                    Some(None) => Vec::new(),
-                };
-                tell(&mut stream, &Reply::Lists(lists)).await
+            Request::Standing | Request::Lists { .. } => {
+                // Long answers are not made for many at a time.
+                let _turn = self.tellings.acquire().await;
+                let reply = self.told(&question.request);
+                tell(&mut stream, &reply).await
             }
             Request::LogLevel(change) => {
                 let reply = self.tells.log_level(change).map_or_else(Reply::NotLent, Reply::LogLevel);
                 tell(&mut stream, &reply).await
             }
+        }
+    }
+
+    /// What the monitor knows by itself.
+    fn told(&self, request: &Request) -> Reply {
+        match request {
+            Request::Lists { vm: None } => Reply::Lists(self.tells.lists(None)),
+            Request::Lists { vm: Some(vm) } => {
+                Reply::Lists(VmUuid::parse(vm).map(|vm| self.tells.lists(Some(&vm))).unwrap_or_default())
+            }
+            _ => Reply::Standing(self.tells.standing()),
         }
     }
 

@@ -165,13 +165,13 @@ impl Metrics {
     /// Takes page and file away.
     pub async fn close(mut self) {
         self.samplers.clear();
+        if let Some(file) = &self.settings.prometheus_file {
+            let _ = std::fs::remove_file(file);
+        }
         let Some(page) = self.page.take() else { return };
         page.remove();
         // Without an answer it is seen that the file is gone.
         let _ = self.rrdd.deregister().await;
-        if let Some(file) = &self.settings.prometheus_file {
-            let _ = std::fs::remove_file(file);
-        }
     }
 
     /// Makes the page if there is none.

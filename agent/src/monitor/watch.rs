@@ -94,7 +94,8 @@ pub fn obstacle(vm: &Vm, state: &State, host: &HostRef) -> Option<Reason> {
 }
 
 /// The original writes `True`; XenCenter reads it in any case (xenadmin XenModel/XenAPI-Extensions/VM.cs).
-fn is_registered(vm: &Vm) -> bool {
+#[must_use]
+pub fn is_registered(vm: &Vm) -> bool {
     vm.other_config.get(MONITOR_KEY).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 

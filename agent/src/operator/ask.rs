@@ -12,8 +12,8 @@ use crate::guest::{Connection, Family};
 use crate::inventory;
 use crate::lending::client::{self as monitor, NoAnswer};
 use crate::lending::standing::{List, Row};
-use crate::lending::{Answer, Ask};
-use crate::monitor::rows;
+use crate::lending::{Answer, Ask, Refusal};
+use crate::monitor::{rows, watch};
 use crate::plugin;
 use crate::reach::{self, Rules, Situation};
 use crate::xapi::{Client, Error, HostRef, PowerState, State, Vm, VmRef, VmUuid, events, hosts};
@@ -103,7 +103,8 @@ impl Pool {
                     None => None,
                 };
                 let vm = record.name_label.clone();
-                Err(Problem::Path { vm, trouble: Box::new(trouble), family, elsewhere })
+                let registered = watch::is_registered(record);
+                Err(Problem::Path { vm, trouble: Box::new(trouble), family, elsewhere, registered })
             }
         }
     }
@@ -130,7 +131,7 @@ impl Pool {
 pub async fn target(dom0: &Dom0, named: &Named) -> Result<Target, Problem> {
     let lists = monitor::lists(&dom0.agent_socket, None).await;
     let Some(vm) = &named.vm else {
-        let found = find::container(&lists.map_err(Problem::NoMonitor)?, &named.container, None)?;
+        let found = of_this_host(&lists.map_err(Problem::NoMonitor)?, &named.container)?;
         return Ok(Target { vm: found.vm, vm_name: found.vm_name, container: found.id, name: found.name });
     };
     match lists.as_deref().map(|lists| find::list(lists, vm)) {
@@ -146,6 +147,22 @@ pub async fn target(dom0: &Dom0, named: &Named) -> Result<Target, Problem> {
             pool.close().await;
             Ok(Target { vm, vm_name, container: named.container.clone(), name: named.container.to_string() })
         }
+    }
+}
+
+/// The container of this name in any VM of this host. Where some VMs' containers are not seen, one of them may have such a
+/// container too, and the name alone is not enough.
+fn of_this_host(lists: &[List], name: &ContainerName) -> Result<find::Found, Problem> {
+    match find::container(lists, name, None) {
+        Ok(found) => {
+            let unseen: Vec<String> =
+                lists.iter().filter(|list| list.rows.is_none()).map(|list| list.name.clone()).collect();
+            if unseen.is_empty() { Ok(found) } else { Err(Problem::NotAllSeen(name.to_string(), unseen)) }
+        }
+        Err(Problem::NoContainer(..)) if lists.iter().any(|list| list.name == name.as_str()) => {
+            Err(Problem::IsVm(name.to_string()))
+        }
+        Err(problem) => Err(problem),
     }
 }
 
@@ -170,6 +187,8 @@ pub async fn ask(dom0: &Dom0, vm: &VmUuid, ask: &Ask) -> Result<String, Problem>
     match answer {
         Answer::Done => Ok(String::new()),
         Answer::Document(json) => Ok(json),
+        // As docker has it: what is so already is done.
+        Answer::Refused(Refusal { is_so_already: true, .. }) => Ok(String::new()),
         Answer::Refused(refusal) => Err(Problem::Refused(refusal)),
     }
 }

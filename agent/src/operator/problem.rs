@@ -9,6 +9,7 @@ use crate::lending::Refusal;
 use crate::lending::client::NoAnswer;
 use crate::quote::quoted;
 use crate::reach::Trouble;
+use crate::reach::path::Step;
 use crate::xapi::{self, PowerState};
 
 /// VMs or containers that are named where a name means several; the rest is counted.
@@ -29,6 +30,10 @@ pub enum Problem {
     NoContainer(String, Option<String>),
     /// Several containers could be meant; each as it can be named.
     SeveralContainers(String, Vec<String>),
+    /// A container of that name may be in these VMs too, whose containers are not seen now.
+    NotAllSeen(String, Vec<String>),
+    /// It is a VM, and a container is wanted.
+    IsVm(String),
     /// It is neither a name nor an id of a container.
     BadContainer(String),
     /// The path to the engine ends somewhere.
@@ -41,6 +46,8 @@ pub enum Problem {
         family: Family,
         /// The host that the VM runs on, if that is another.
         elsewhere: Option<String>,
+        /// Whether it is registered.
+        registered: bool,
     },
     /// The engine does not do it.
     Refused(Refusal),
@@ -76,6 +83,7 @@ impl Problem {
             _ if self.is_closed_pipe() => stream::problem::PIPE_CLOSED,
             Self::NoVm(_) | Self::SeveralVms(..) | Self::NotRunning(..) => 3,
             Self::NoContainer(..) | Self::SeveralContainers(..) | Self::BadContainer(_) => 3,
+            Self::NotAllSeen(..) | Self::IsVm(_) => 3,
             Self::Path { .. } => 4,
             Self::NoMonitor(_) => 5,
             Self::Xapi(_) => 8,
@@ -103,9 +111,17 @@ impl Problem {
             }
             Self::NoContainer(_, Some(vm)) => format!("List them: xscontainer ps {}", in_shell(vm)),
             Self::SeveralContainers(..) => "Name one of them, or more of its id.".to_owned(),
+            Self::NotAllSeen(name, _) => format!("Name the VM too: VM/{name}"),
+            Self::IsVm(name) => format!("Name a container of it: {}", in_shell(&format!("{name}/CONTAINER"))),
             Self::BadContainer(_) => "A container is named by its name or the first digits of its id.".to_owned(),
             Self::Path { elsewhere: Some(host), .. } => {
                 format!("It runs on the host {}. Call this there.", quoted(host))
+            }
+            Self::Path { vm, trouble, registered: false, .. } if trouble.step() >= Step::Login => {
+                format!(
+                    "It is not prepared for container management: xscontainer-prepare-vm -v {} -u ACCOUNT",
+                    in_shell(vm)
+                )
             }
             Self::Path { vm, trouble, family, .. } => {
                 format!("{} Every step: xscontainer doctor {}", trouble.remedy(*family), in_shell(vm))
@@ -150,6 +166,11 @@ impl fmt::Display for Problem {
                 write!(f, "{} may mean {} containers: ", quoted(name), candidates.len())?;
                 list(f, candidates)
             }
+            Self::NotAllSeen(name, vms) => {
+                write!(f, "a container {} may also be in VMs whose containers are not seen now: ", quoted(name))?;
+                list(f, vms)
+            }
+            Self::IsVm(name) => write!(f, "{} is a VM", quoted(name)),
             Self::BadContainer(name) => write!(f, "{} cannot be a container", quoted(name)),
             Self::Path { vm, trouble, .. } => write!(f, "the VM {} cannot be asked: {trouble}", quoted(vm)),
             Self::Refused(refusal) => f.write_str(&refusal.reason),

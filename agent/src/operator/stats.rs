@@ -143,7 +143,7 @@ impl Row {
     /// For programs: bytes, per cent, and `null` for what is not known.
     #[must_use]
     pub fn json(&self) -> Value {
-        let mut row = json!({ "vm": self.vm, "container": self.container });
+        let mut row = json!({ "vm_name": self.vm, "container": self.container });
         let more = match &self.figures {
             Err(reason) => json!({ "error": reason }),
             Ok(Figures { cpu_percent, stats }) => json!({
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(first.json()["cpu_percent"], Value::Null);
         let none = row(Err("No such container: web".to_owned()));
         assert!(none.cells()[2..].iter().all(|cell| cell == "--"));
-        let wanted = json!({"vm": "build", "container": "web", "error": "No such container: web"});
+        let wanted = json!({"vm_name": "build", "container": "web", "error": "No such container: web"});
         assert_eq!(none.json(), wanted);
     }
 }

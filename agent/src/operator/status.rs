@@ -35,6 +35,11 @@ pub fn text(standing: &Standing, all: bool, now: u64, screen: &Screen) -> String
     }
     let rows: Vec<Vec<Cell>> = vms.iter().map(|vm| row(vm, now)).collect();
     text += &lines(&COLUMNS, &rows, screen);
+    let others = standing.vms.len() - vms.len();
+    if others > 0 {
+        let more = format!("{others} more not registered: xscontainer status --all");
+        text += &format!("{}\n", screen.in_colour(&more, Some(Colour::Faint)));
+    }
     text + &troubles(vms.iter().map(|vm| (*vm, None)), screen)
 }
 
@@ -220,6 +225,7 @@ mod tests {
             "VM        STATE        SINCE  UP/PAUSED/STOPPED  EVENTS/MIN  ENGINE                     WAY\n\
              db\\u{1b}  not reached  3 min\n\
              web       live         3 min  3/0/1              7           Docker 20.10.24, API 1.41  SSH\n\
+             1 more not registered: xscontainer status --all\n\
              \n\
              db\\u{1b}: nobody answers\n  Start it.\n"
         );

@@ -135,6 +135,11 @@ impl Seen {
             Step::Running => vm.power_state.in_words().to_owned(),
             Step::Address | Step::Usable => usable(),
             Step::Port => self.address.clone(),
+            Step::HostKey
+                if self.host_key.is_empty() && situation.settings.as_ref().is_ok_and(|now| now.host_key.is_none()) =>
+            {
+                "none is known yet".to_owned()
+            }
             Step::HostKey => self.host_key.clone(),
             Step::Login if !self.user.is_empty() => format!("account {}", self.user),
             Step::Forwarding => self.way.clone(),

@@ -128,7 +128,7 @@ fn people_are_told_before_certificates_end_until_others_are_in_use() {
             _ => false,
         });
     };
-    told("of the engine's", &["within 30 days", "the engine's certificate", "server", "restart it"]);
+    told("of the engine's", &["expires in some weeks", "the engine's certificate", "server", "restart it"]);
 
     let renew = |certificates: &Certificates| {
         guest.install_certificates(certificates);
@@ -141,7 +141,7 @@ fn people_are_told_before_certificates_end_until_others_are_in_use() {
     renew(&Certificates::lasting(address, Flaw::None, 25, 5));
     told(
         "of the client's first",
-        &["within 7 days", "the client's certificate", "the engine's", "xscontainer-prepare-vm"],
+        &["expires within days", "the client's certificate", "the engine's", "xscontainer-prepare-vm"],
     );
     renew(&Certificates::new(address, Flaw::None));
     told("nothing any more", &[]);

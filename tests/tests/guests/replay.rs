@@ -151,7 +151,12 @@ fn like_a_real_dockerd() {
     let stats = "/v1.41/containers/paused/stats?stream=0&one-shot=1";
     let of_one = ["/containers/paused/json", "/containers/paused/top", stats];
     for path in of_all.into_iter().chain(of_one) {
-        let read = |vm: &Vm| serde_json::from_str::<Value>(&get(vm, path)).unwrap();
+        let read = |vm: &Vm| {
+            let mut said: Value = serde_json::from_str(&get(vm, path)).unwrap();
+            // They are about the machine that the tests run on.
+            said.as_object_mut().map(|members| members.remove("Warnings"));
+            said
+        };
         let (real, replayed) = (read(&real), read(&replayed));
         assert_eq!(shapes([&real]), shapes([&replayed]), "{path}");
     }

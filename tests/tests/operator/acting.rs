@@ -15,7 +15,7 @@ fn what_is_done_is_seen_when_the_command_returns() {
     run(&guest, "one", &[], "exec sleep 100000");
     let monitor = lab.monitor_that_sees("web", &["one"]);
     for (action, wanted) in STEPS {
-        assert_eq!(lab.ask(&monitor, action, &["one"]), ("one\n".to_owned(), String::new(), Some(0)), "{action}");
+        assert_eq!(lab.ask(&monitor, action, &["one"]), ("web/one\n".to_owned(), String::new(), Some(0)), "{action}");
         assert_eq!(state(&guest, "one"), wanted, "{action}");
         let shown = lab.ask(&monitor, "ps", &[]).0;
         let status = match wanted {
@@ -47,10 +47,12 @@ fn of_several_all_are_tried_and_a_failure_is_told_and_counts() {
     run(&guest, "two", &[], "exec sleep 100000");
     let monitor = lab.monitor_that_sees("web", &["one", "two"]);
     let (stdout, stderr, code) = lab.ask(&monitor, "stop", &["one", "nobody", "web/two"]);
-    assert_eq!((&*stdout, code), ("one\nweb/two\n", Some(3)), "{stderr}");
+    assert_eq!((&*stdout, code), ("web/one\nweb/two\n", Some(3)), "{stderr}");
     assert!(stderr.contains("\"nobody\""), "{stderr}");
-    let (stdout, stderr, code) = lab.ask(&monitor, "stop", &["--json", "one"]);
+    // As with docker, what is so already is done.
+    assert_eq!(lab.ask(&monitor, "stop", &["one"]), ("web/one\n".to_owned(), String::new(), Some(0)));
+    let (stdout, stderr, code) = lab.ask(&monitor, "pause", &["--json", "one"]);
     assert_eq!(code, Some(1), "{stderr}");
     let value: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert!(value["error"].as_str().unwrap().contains("does not run"), "{stdout}");
+    assert!(value["error"].as_str().unwrap().contains("is not running"), "{stdout}");
 }
