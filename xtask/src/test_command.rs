@@ -14,8 +14,9 @@ use crate::tools::{DENY, GENERATE_RPM};
 use crate::{debian, interrupt, pack_command, root};
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 24] = [
+const PACKAGES: [&str; 28] = [
     "bash-completion",
+    "bsdutils",
     "cloud-init",
     "cpio",
     "createrepo-c",
@@ -25,11 +26,13 @@ const PACKAGES: [&str; 24] = [
     "genisoimage",
     "git",
     "gnupg",
+    "iptables",
     "libarchive-tools",
     "libc6-dev",
     "mandoc",
     "mono-mcs",
     "mount",
+    "nftables",
     "nodejs",
     "npm",
     "python3",
@@ -37,6 +40,7 @@ const PACKAGES: [&str; 24] = [
     "rpm",
     "systemd",
     "time",
+    "ufw",
     "xorriso",
     "zstd",
 ];
