@@ -15,6 +15,7 @@ mod pack_command;
 mod proof;
 mod terminal;
 mod test_command;
+mod test_programs;
 mod tools;
 mod verify_command;
 

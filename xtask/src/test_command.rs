@@ -1,9 +1,8 @@
 //! `cargo xtask test`: sets up the real tools, then runs every check and test.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
@@ -11,7 +10,7 @@ use xshell::{Shell, cmd};
 use crate::flags::{Pack, Test};
 use crate::terminal::Terminal;
 use crate::tools::{DENY, GENERATE_RPM};
-use crate::{debian, interrupt, pack_command, root};
+use crate::{debian, interrupt, pack_command, root, test_programs};
 
 /// What the scenarios run, beside what a Debian system always has.
 const PACKAGES: [&str; 28] = [
@@ -105,19 +104,15 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     pack.end()?;
 
     let tests = Step::begin("tests");
-    let mut test = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    test.current_dir(&root).args(["test", "--workspace", "--features", "lab/lab", "--no-fail-fast"]);
-    // One more than there are processors: many tests wait for the time limits of what they test.
-    let threads = thread::available_parallelism().map_or(2, usize::from) + 1;
-    test.env("RUST_TEST_THREADS", threads.to_string());
-    test.env("LAB_ISO", iso);
-    test.env("LAB_XTASK", env::current_exe()?);
-    test.env("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer"));
-    test.env("LAB_GENERATE_RPM", GENERATE_RPM.program(&root, &terminal)?);
-    test.env("LAB_PYTHON", clients.python).env("LAB_NODE_MODULES", clients.node_modules);
-    if !interrupt::run(&mut test)?.success() {
-        bail!("some tests failed; see above");
-    }
+    let variables = [
+        ("LAB_ISO", iso),
+        ("LAB_XTASK", env::current_exe()?),
+        ("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer")),
+        ("LAB_GENERATE_RPM", GENERATE_RPM.program(&root, &terminal)?),
+        ("LAB_PYTHON", clients.python),
+        ("LAB_NODE_MODULES", clients.node_modules),
+    ];
+    test_programs::run(&root, &variables)?;
     tests.end()?;
 
     let documentation = Step::begin("documentation");
