@@ -190,7 +190,7 @@ impl Task {
             .meanwhile(|now| now.leads_elsewhere(&situation), Box::pin(rules.in_time(connecting)))
             .await
             .ok_or(End::Elsewhere)??;
-        reach::remember_host_key(&self.shared.client, &self.vm, &settings, &connection).await?;
+        Box::pin(reach::remember_host_key(&self.shared.client, &self.vm, &settings, &connection)).await?;
 
         self.place.enter(Phase::Synchronising);
         let connection = Arc::new(connection);
@@ -395,7 +395,8 @@ impl Task {
                 // For the case that it does not work, or is broken off.
                 self.wipe_at = Some(now + XAPI_PAUSE);
                 let told = self.situation.borrow().views;
-                match timeout(WRITE_LIMIT, self.publisher.wipe(told)).await {
+                // On the heap while it lasts, as it is rare and every task has room for it otherwise.
+                match timeout(WRITE_LIMIT, Box::pin(self.publisher.wipe(told))).await {
                     Ok(Ok(wiped)) => {
                         self.wipe_at = None;
                         if wiped {
@@ -411,7 +412,7 @@ impl Task {
                 // None while the first attempt is on its way.
                 let Some(reason) = &self.reason else { continue };
                 let body = format!("{reason}. {}", reason.remedy(self.situation.borrow().family));
-                match timeout(WRITE_LIMIT, self.raise(Topic::Unreachable, &body)).await {
+                match timeout(WRITE_LIMIT, Box::pin(self.raise(Topic::Unreachable, &body))).await {
                     Ok(Ok(())) => self.tell_at = None,
                     Ok(Err(error)) => tracing::debug!(%error, "cannot tell why there is no view"),
                     Err(_) => {}
@@ -469,5 +470,33 @@ async fn at_or_never(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one of it for each VM of a large pool, most of which wait.
+    #[test]
+    fn a_vms_task_is_small() {
+        let shared = Shared {
+            client: Client::new("/nowhere".as_ref()),
+            pool_key: PoolKey::new(Client::new("/nowhere".as_ref())),
+            board: Board::default(),
+            desk: Desk::default(),
+            settings: watch::channel(Rules::default()).1,
+        };
+        let vm = VmRef::new("OpaqueRef:x").unwrap();
+        let uuid = VmUuid::parse("00000000-0000-0000-0000-000000000001").unwrap();
+        let situation = Situation {
+            settings: Settings::read(&std::collections::BTreeMap::new()),
+            candidates: crate::guest::Candidates::default(),
+            family: crate::guest::Family::default(),
+            views: xapi::Views::default(),
+            other_config_bytes: 0,
+        };
+        let work = follow_vm(shared, vm, uuid, watch::channel(situation).1);
+        assert!(std::mem::size_of_val(&work) <= 3072, "{} bytes", std::mem::size_of_val(&work));
     }
 }
