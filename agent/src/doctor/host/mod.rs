@@ -2,12 +2,12 @@
 //!
 //! | module | looks at |
 //! |---|---|
-//! | [`packages`] | what is installed, by rpm and by XAPI |
-//! | [`service`] | the service, the monitor in it, and what the monitor says |
-//! | [`plugin`] | the file that XAPI runs, and what it answers |
-//! | [`space`] | disks, the log, memory |
-//! | [`clock`] | the time |
-//! | [`vms`] | VMs that are not seen, certificates that end |
+//! | `packages` | what is installed, by rpm and by XAPI |
+//! | `service` | the service, the monitor in it, and what the monitor says |
+//! | `plugin` | the file that XAPI runs, and what it answers |
+//! | `space` | disks, the log, memory |
+//! | `clock` | the time |
+//! | `vms` | VMs that are not seen, certificates that end |
 
 mod clock;
 mod packages;
