@@ -153,16 +153,16 @@ pub async fn target(dom0: &Dom0, named: &Named) -> Result<Target, Problem> {
 /// The container of this name in any VM of this host. Where some VMs' containers are not seen, one of them may have such a
 /// container too, and the name alone is not enough.
 fn of_this_host(lists: &[List], name: &ContainerName) -> Result<find::Found, Problem> {
-    match find::container(lists, name, None) {
-        Ok(found) => {
-            let unseen: Vec<String> =
-                lists.iter().filter(|list| list.rows.is_none()).map(|list| list.name.clone()).collect();
-            if unseen.is_empty() { Ok(found) } else { Err(Problem::NotAllSeen(name.to_string(), unseen)) }
+    let found = find::container(lists, name, None);
+    if matches!(found, Err(Problem::NoContainer(..))) && lists.iter().any(|list| list.name == name.as_str()) {
+        return Err(Problem::IsVm(name.to_string()));
+    }
+    let unseen: Vec<String> = lists.iter().filter(|list| list.rows.is_none()).map(|list| list.name.clone()).collect();
+    match found {
+        Ok(_) | Err(Problem::NoContainer(..)) if !unseen.is_empty() => {
+            Err(Problem::NotAllSeen(name.to_string(), unseen))
         }
-        Err(Problem::NoContainer(..)) if lists.iter().any(|list| list.name == name.as_str()) => {
-            Err(Problem::IsVm(name.to_string()))
-        }
-        Err(problem) => Err(problem),
+        found => found,
     }
 }
 
@@ -240,4 +240,37 @@ async fn list(pool: &Pool, vm: &str) -> Result<List, Problem> {
     let mut rows: Vec<Row> = containers.list.iter().map(rows::row).collect();
     rows.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
     Ok(List { vm: record.uuid.to_string(), name: record.name_label.clone(), rows: Some(rows) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(name: &str, containers: Option<&[&str]>) -> List {
+        let row = |name: &&str| Row {
+            id: format!("{:012x}", name.len()),
+            name: (*name).to_owned(),
+            image: String::new(),
+            command: String::new(),
+            status: "Up".to_owned(),
+            created: 0,
+            ports: String::new(),
+        };
+        let vm = "00000000-0000-0000-0000-000000000001".to_owned();
+        List { vm, name: name.to_owned(), rows: containers.map(|all| all.iter().map(row).collect()) }
+    }
+
+    #[test]
+    fn a_name_alone_is_not_enough_where_a_vm_is_not_seen() {
+        let name = |text| ContainerName::parse(text).unwrap();
+        let seen = [list("web", Some(&["one"])), list("db", Some(&[]))];
+        assert_eq!(of_this_host(&seen, &name("one")).unwrap().name, "one");
+        assert!(matches!(of_this_host(&seen, &name("nobody")), Err(Problem::NoContainer(_, None))));
+        assert!(matches!(of_this_host(&seen, &name("db")), Err(Problem::IsVm(_))));
+        let unseen = [list("web", Some(&["one"])), list("db", None)];
+        for text in ["one", "nobody"] {
+            let problem = of_this_host(&unseen, &name(text)).unwrap_err();
+            assert!(matches!(&problem, Problem::NotAllSeen(_, vms) if vms == &["db"]), "{problem}");
+        }
+    }
 }
