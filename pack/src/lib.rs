@@ -3,10 +3,11 @@
 //! Data flows one way: [`spec`] (what the pack is) and payload RPMs → [`rpm`] and [`openpgp`] (complete, sign) →
 //! [`update`] (the metadata of the format of 7.1 and later) → [`build`] (the pipeline) → a draft of an ISO image. From
 //! there only finished bytes count: [`image`] opens them, [`verify`] holds them to the rules of their readers, [`dom0`]
-//! rehearses what a host does with them, and [`report`] tells what was found.
+//! rehearses what a host does with them, and [`report`] tells what was found. [`commands`] is how people use all of it.
 
 pub mod build;
 pub mod check;
+pub mod commands;
 mod digest;
 pub mod dom0;
 pub mod error;

@@ -10,8 +10,8 @@ use pack::spec::PackSpec;
 use pack::{Error, Result};
 
 use crate::commit::Source;
-use crate::terminal::{self, Terminal};
 use crate::tools::{self, GENERATE_RPM};
+use pack::commands::terminal::{self, Terminal};
 
 /// The only target that every host runs.
 const TARGET: &str = "x86_64-unknown-linux-gnu";

@@ -12,7 +12,9 @@ use anyhow::Context;
 use xshell::{Shell, cmd};
 
 use crate::flags::Bench;
-use crate::{debian, interrupt, root};
+use pack::commands::interrupt;
+
+use crate::{debian, root};
 
 const PACKAGES: [&str; 6] = ["createrepo-c", "genisoimage", "gnupg", "openssl", "rpm", "time"];
 const RUNS: usize = 5;

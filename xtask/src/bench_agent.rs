@@ -10,7 +10,8 @@ use anyhow::bail;
 
 use crate::flags::{BenchMonitor, BenchOperator, BenchPlugin, BenchStreams, Pack};
 use crate::test_command::LAB_PACKAGES;
-use crate::{debian, interrupt, pack_command, root, tools};
+use crate::{debian, pack_command, root, tools};
+use pack::commands::interrupt;
 
 /// Runs `bench-monitor`.
 pub(crate) fn run_monitor(flags: &BenchMonitor) -> anyhow::Result<()> {

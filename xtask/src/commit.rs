@@ -2,8 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use pack::commands::now;
 use pack::spec::{PackVersion, Released, SourceState};
 use pack::{Error, Result};
 
@@ -64,11 +64,6 @@ fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
     let epoch = u32::try_from(time)
         .map_err(|_| Error::version(&version, "its commit lies after 2106", "Correct the commit's date"))?;
     Ok(Source { version, epoch, what })
-}
-
-/// Seconds since 1970.
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 /// The time that a build of an uncommitted state bears: SOURCE_DATE_EPOCH, as reproducible-builds.org defines it, else

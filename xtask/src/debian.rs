@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
 
-use crate::interrupt;
+use pack::commands::interrupt;
 
 /// Installs what is missing of some packages; with `only_check`, or without the right to, says how.
 pub(crate) fn install(packages: &[&str], only_check: bool) -> anyhow::Result<()> {

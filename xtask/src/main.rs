@@ -5,29 +5,25 @@
 mod agent_rpm;
 mod bench;
 mod bench_agent;
-mod capture_host;
 mod commit;
 mod debian;
 mod flags;
-mod interrupt;
-mod key;
 mod pack_command;
-mod proof;
-mod terminal;
 mod test_command;
 mod test_programs;
 mod tools;
-mod verify_command;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use pack::commands;
+use pack::spec::Released;
 
 fn main() -> ExitCode {
     let result = match flags::Xtask::parse().command {
         flags::Command::Pack(flags) => pack_command::run(&flags),
-        flags::Command::Verify(flags) => verify_command::run(&flags),
+        flags::Command::Verify(flags) => verify(&flags),
         flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         flags::Command::BenchMonitor(flags) => bench_agent::run_monitor(&flags).map(|()| 0),
@@ -35,15 +31,14 @@ fn main() -> ExitCode {
         flags::Command::BenchOperator(flags) => bench_agent::run_operator(&flags).map(|()| 0),
         flags::Command::BenchStreams(flags) => bench_agent::run_streams(&flags).map(|()| 0),
         flags::Command::BenchMetrics => bench_agent::run_metrics().map(|()| 0),
-        flags::Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
+        flags::Command::CaptureHost(flags) => commands::capture_host::run(&flags).map(|()| 0),
     };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(error.downcast_ref::<pack::Error>().map_or(1, |error| error.class().exit_code()))
-        }
-    }
+    commands::exit(result)
+}
+
+/// Held to the releases of this project as well.
+fn verify(flags: &commands::verify::Verify) -> anyhow::Result<u8> {
+    commands::verify::run(flags, Some(&Released::read(&root().join("spec"))?))
 }
 
 /// The root of the workspace: of the one that cargo runs this for, else of the one that it was compiled in.

@@ -1,6 +1,5 @@
 //! `cargo xtask pack`: from the source tree to a signed ISO.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,9 +12,10 @@ use pack::{Error, Result};
 use serde_json::json;
 
 use crate::flags::Pack;
-use crate::proof::{self, Proof, Stage};
-use crate::terminal::{self, Terminal};
-use crate::{agent_rpm, commit, interrupt, key, root};
+use crate::{agent_rpm, commit, root};
+use pack::commands::proof::{Proof, Stage, tell_unproven};
+use pack::commands::terminal::{self, Terminal};
+use pack::commands::{interrupt, now, print, signer};
 
 /// Runs the command.
 pub(crate) fn run(flags: &Pack) -> anyhow::Result<u8> {
@@ -37,7 +37,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     terminal.note(format_args!("{} {} from {}", spec.label, source.version, source.what));
     // Key and folder come first: nobody wants to wait for a compiler to learn that a passphrase is wrong.
     build::check_output(&output)?;
-    let signer = key::signer(flags, &terminal)?;
+    let signer = signer::signer(&flags.key, &terminal)?;
     interrupt::watch()?;
 
     let payloads = match flags.rpm.as_slice() {
@@ -62,7 +62,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         shipped_key: ShippedKey::At(draft.key_path()),
         released: Some(&released),
         name: draft.name().file_name(),
-        now: commit::now(),
+        now: now(),
     };
     let hosts = Capture::built_in();
     let stage = Stage { hosts: &hosts, previous: flags.previous.as_deref() };
@@ -90,25 +90,6 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     Ok(tell_unproven(&proof))
 }
 
-/// Says what a machine without user namespaces leaves open; the exit code.
-pub(crate) fn tell_unproven(proof: &Proof) -> u8 {
-    let Some(reason) = proof.unproven() else { return 0 };
-    eprintln!(
-        "scriptlets not proven: {reason}. What the pack's scripts do on a host was not rehearsed; \
-         verify it on a machine that allows user namespaces"
-    );
-    proof::NOT_PROVEN
-}
-
-/// Prints the result. A reader that has gone away wanted no more of it.
-pub(crate) fn print(text: &str) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::output(Path::new("standard output"), &e)),
-        _ => Ok(()),
-    }
-}
-
 fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built, proof: &Proof) -> String {
     let certificate = signer.certificate();
     let mut lines = vec![
@@ -118,7 +99,7 @@ fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Bui
         format!("  signed by  {}", certificate.user_id()),
         format!("             {}", certificate.fingerprint()),
     ];
-    if let Some(days) = certificate.expires().map(|end| end.saturating_sub(commit::now()) / 86_400) {
+    if let Some(days) = certificate.expires().map(|end| end.saturating_sub(now()) / 86_400) {
         lines.push(format!("             expires in {days} days; from then on hosts refuse this pack"));
     }
     let requirements: Vec<_> = spec.host.iter().map(ToString::to_string).collect();

@@ -8,9 +8,10 @@ use anyhow::{Context, bail};
 use xshell::{Shell, cmd};
 
 use crate::flags::{Pack, Test};
-use crate::terminal::Terminal;
 use crate::tools::{DENY, GENERATE_RPM};
-use crate::{debian, interrupt, pack_command, root, test_programs};
+use crate::{debian, pack_command, root, test_programs};
+use pack::commands::interrupt;
+use pack::commands::terminal::Terminal;
 
 /// What the scenarios run, beside what a Debian system always has.
 const PACKAGES: [&str; 28] = [

@@ -10,8 +10,8 @@ use std::{env, fs, io, thread};
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use crate::interrupt;
 use crate::tools::cargo;
+use pack::commands::interrupt;
 
 /// Programs at a time.
 const AT_A_TIME: usize = 2;

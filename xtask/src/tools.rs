@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use pack::{Error, Result};
 
-use crate::interrupt;
-use crate::terminal::Terminal;
+use pack::commands::interrupt;
+use pack::commands::terminal::Terminal;
 
 /// A program from crates.io at the one version that is used.
 pub(crate) struct Tool {

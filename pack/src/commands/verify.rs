@@ -5,23 +5,75 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::dom0::UpdateInfo;
+use crate::dom0::capture::Capture;
+use crate::image::PackImage;
+use crate::rpm::Source;
+use crate::spec::Released;
+use crate::verify::{GivenKey, Policy, ShippedKey};
+use crate::{Class, Error};
 use anyhow::Context;
-use pack::dom0::UpdateInfo;
-use pack::dom0::capture::Capture;
-use pack::image::PackImage;
-use pack::rpm::Source;
-use pack::spec::Released;
-use pack::verify::{GivenKey, Policy, ShippedKey};
-use pack::{Class, Error};
 use tempfile::NamedTempFile;
 
-use crate::flags::{RuleSet, Verify};
-use crate::proof::{Proof, Stage};
-use crate::terminal::{self, Terminal};
-use crate::{commit, interrupt, pack_command, root};
+use super::proof::{Proof, Stage, tell_unproven};
+use super::terminal::{self, Terminal};
+use super::{interrupt, now, print};
+use clap::Args;
 
-/// Runs the command; its exit code.
-pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
+/// Check a finished pack as everything does that reads it, and rehearse it on captured hosts.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 no rule is broken, 1 failed otherwise, 2 wrong usage, 3 spec/, 4 --previous is no pack, \
+    7 cannot write, 8 the rehearsal could not go on, 9 a rule is broken, 10 a captured host, 11 scripts not proven, \
+    130 interrupted"
+)]
+pub struct Verify {
+    /// The image
+    #[arg(value_name = "ISO")]
+    pub iso: PathBuf,
+    /// The public key that hosts trust [default: the file beside the image that it names]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Hold it to these rules [default: xscontainer for this project's own pack, general for any other]
+    #[arg(long, value_enum)]
+    pub rules: Option<RuleSet>,
+    /// Rehearse on this captured host; may be given several times [default: 8.1.0, 8.2.0, 8.2.1, 8.3.0]
+    #[arg(long = "host", value_name = "FILE")]
+    pub hosts: Vec<PathBuf>,
+    /// Rehearse the upgrade from this earlier release [default: from a stand-in]
+    #[arg(long, value_name = "ISO")]
+    pub previous: Option<PathBuf>,
+    /// Only read the image
+    #[arg(long, conflicts_with_all = ["hosts", "previous"])]
+    pub no_rehearsal: bool,
+    /// Show every check with what was seen
+    #[arg(long)]
+    pub all: bool,
+    /// Write everything to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Print broken rules only
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print everything as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Rules that a pack is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum RuleSet {
+    /// Those of any pack
+    General,
+    /// Those of any pack, and the policy of this project's
+    Xscontainer,
+}
+
+/// Runs the command; its exit code. A pack must be above what was `released`.
+///
+/// # Errors
+/// The image, the key or a capture cannot be read; the rehearsal could not go on.
+pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
     interrupt::watch()?;
     let terminal = Terminal::new(flags.quiet || flags.json);
     Source::open(&flags.iso)
@@ -30,7 +82,6 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
     let report_file = flags.report.as_deref().map(Output::create).transpose()?;
     let said = said_by(&flags.iso);
     let key = key(flags, said.as_ref())?;
-    let released = Released::read(&root().join("spec"))?;
     let policy = Policy {
         xscontainer: match flags.rules {
             Some(rules) => rules == RuleSet::Xscontainer,
@@ -38,9 +89,9 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
         },
         key: key.as_ref().map(|(name, armored)| GivenKey { file_name: name, armored }),
         shipped_key: if flags.key.is_none() { ShippedKey::Beside } else { ShippedKey::Unknown },
-        released: Some(&released),
+        released,
         name: None,
-        now: commit::now(),
+        now: now(),
     };
     let hosts = hosts(&flags.hosts)?;
     let stage = Stage { hosts: &hosts, previous: flags.previous.as_deref() };
@@ -51,16 +102,16 @@ pub(crate) fn run(flags: &Verify) -> anyhow::Result<u8> {
         file.write(&format!("{:#}\n", report.to_json()))?;
     }
     match (flags.json, flags.quiet) {
-        (true, _) => pack_command::print(&format!("{:#}\n", report.to_json()))?,
+        (true, _) => print(&format!("{:#}\n", report.to_json()))?,
         (false, true) => {}
-        (false, false) => pack_command::print(&text(flags, &proof))?,
+        (false, false) => print(&text(flags, &proof))?,
     }
     if !report.passed() {
         eprint!("{}", report.failures_text());
         eprintln!("\n{}", report.verdict_text());
         return Ok(Class::Readback.exit_code());
     }
-    Ok(pack_command::tell_unproven(&proof))
+    Ok(tell_unproven(&proof))
 }
 
 /// A file that gets its content at the end, or nothing.
@@ -70,7 +121,7 @@ struct Output {
 }
 
 impl Output {
-    fn create(path: &Path) -> pack::Result<Output> {
+    fn create(path: &Path) -> crate::Result<Output> {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let permissions = Permissions::from_mode(0o644);
         let file = tempfile::Builder::new().prefix(".report-").permissions(permissions).tempfile_in(folder);
@@ -78,7 +129,7 @@ impl Output {
         Ok(Output { path: path.into(), file })
     }
 
-    fn write(mut self, text: &str) -> pack::Result<()> {
+    fn write(mut self, text: &str) -> crate::Result<()> {
         self.file.write_all(text.as_bytes()).map_err(|e| Output::failed(&self.path, &e))?;
         self.file.persist(&self.path).map(drop).map_err(|e| Output::failed(&self.path, &e.error))
     }
@@ -89,7 +140,7 @@ impl Output {
 }
 
 /// The captures that were named, or those that come with this program.
-fn hosts(files: &[PathBuf]) -> pack::Result<Vec<Capture>> {
+fn hosts(files: &[PathBuf]) -> crate::Result<Vec<Capture>> {
     match files {
         [] => Ok(Capture::built_in()),
         files => files.iter().map(|file| Capture::read(file)).collect(),

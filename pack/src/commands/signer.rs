@@ -5,17 +5,37 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use pack::openpgp::{GpgKey, Signer, SoftwareKey, development_key};
-use pack::{Error, Result};
+use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::flags::Pack;
-use crate::terminal::Terminal;
-use crate::{commit, interrupt};
+use super::terminal::Terminal;
+use super::{interrupt, now};
+use crate::openpgp::{GpgKey, Signer, SoftwareKey, development_key};
+use crate::{Error, Result};
+
+/// Which key signs. Without one, the user's development key, made at first use.
+#[derive(Debug, Default, Args)]
+pub struct SigningKey {
+    /// Sign with the armored secret key in this file [default: a development key, made at first use]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Read the key's passphrase from the first line of this file [default: ask]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["passphrase_env", "gpg_key"])]
+    pub passphrase_file: Option<PathBuf>,
+    /// Read the key's passphrase from the environment variable of this name
+    #[arg(long, value_name = "NAME", requires = "key", conflicts_with = "gpg_key")]
+    pub passphrase_env: Option<String>,
+    /// Sign with this key through the gpg program: its agent, or a smart card
+    #[arg(long, value_name = "ID", conflicts_with = "key")]
+    pub gpg_key: Option<String>,
+}
 
 /// Loads the key; without one, the user's development key, made at first use.
-pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer>> {
-    let now = commit::now();
+///
+/// # Errors
+/// [`Error`] of class `Key`.
+pub fn signer(flags: &SigningKey, terminal: &Terminal) -> Result<Box<dyn Signer>> {
+    let now = now();
     if let Some(id) = &flags.gpg_key {
         // gpg may wait for ever, for a card or a passphrase.
         interrupt::watch()?;
@@ -48,7 +68,7 @@ pub(crate) fn signer(flags: &Pack, terminal: &Terminal) -> Result<Box<dyn Signer
     Ok(Box::new(SoftwareKey::parse(&armored, &name, now, &mut || passphrase(flags, &name))?))
 }
 
-fn passphrase(flags: &Pack, key: &str) -> Result<Zeroizing<String>> {
+fn passphrase(flags: &SigningKey, key: &str) -> Result<Zeroizing<String>> {
     if let Some(file) = &flags.passphrase_file {
         let text = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
             Error::key(key, format!("its passphrase file {} cannot be read: {e}", file.display()), "Check the path")

@@ -4,13 +4,13 @@ use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::build::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-use pack::build::Progress;
 
-use crate::interrupt;
+use super::interrupt;
 
 /// The steps of one command, on standard error.
-pub(crate) struct Terminal {
+pub struct Terminal {
     quiet: bool,
     state: Mutex<State>,
 }
@@ -30,35 +30,35 @@ struct Running {
 
 impl Terminal {
     /// `quiet` shows nothing.
-    pub(crate) fn new(quiet: bool) -> Terminal {
+    pub fn new(quiet: bool) -> Terminal {
         Terminal { quiet, state: Mutex::default() }
     }
 
     /// Whether other programs may show their own progress.
-    pub(crate) fn is_quiet(&self) -> bool {
+    pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
     /// Begins a step in which another program shows its progress: no bar of ours.
-    pub(crate) fn step_of_program(&self, name: &str, what: &str) {
+    pub fn step_of_program(&self, name: &str, what: &str) {
         self.begin(name);
         self.say(format_args!("{name:<14} {what}"));
     }
 
     /// Says what the running step made.
-    pub(crate) fn detail(&self, detail: impl Display) {
+    pub fn detail(&self, detail: impl Display) {
         if let Some(running) = &mut self.state().running {
             running.detail = detail.to_string();
         }
     }
 
     /// A line that is neither error nor step.
-    pub(crate) fn note(&self, note: impl Display) {
+    pub fn note(&self, note: impl Display) {
         self.say(format_args!("{:<14} {note}", "note"));
     }
 
     /// Ends the running step; every step with its time.
-    pub(crate) fn finish(&self) -> Vec<(String, Duration)> {
+    pub fn finish(&self) -> Vec<(String, Duration)> {
         self.end_step();
         std::mem::take(&mut self.state().done)
     }
@@ -123,7 +123,7 @@ fn new_bar(name: &str, of: u64) -> ProgressBar {
 }
 
 /// A size for people.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         _ => indicatif::BinaryBytes(bytes).to_string(),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::{io, process, thread};
 
-use pack::{Error, Result};
+use crate::{Error, Result};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use shared_child::SharedChild;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -27,7 +27,10 @@ enum Now {
 
 /// Starts to notice SIGINT, SIGTERM and SIGHUP; until then they end the program on the spot, which is right as long as
 /// it has done nothing.
-pub(crate) fn watch() -> Result<()> {
+///
+/// # Errors
+/// [`Error`] of class `Tool` if signals cannot be handled.
+pub fn watch() -> Result<()> {
     let started = WATCH.get_or_init(|| {
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         thread::spawn(move || {
@@ -42,7 +45,7 @@ pub(crate) fn watch() -> Result<()> {
 }
 
 /// Whether a signal arrived.
-pub(crate) fn interrupted() -> bool {
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
@@ -57,13 +60,16 @@ fn arrived() {
                 let _ = tcsetattr(&tty, OptionalActions::Now, termios);
             }
             eprintln!();
-            process::exit(pack::Class::Interrupted.exit_code().into());
+            process::exit(crate::Class::Interrupted.exit_code().into());
         }
     }
 }
 
 /// Runs a program to its end, or until a signal arrives.
-pub(crate) fn run(command: &mut Command) -> io::Result<ExitStatus> {
+///
+/// # Errors
+/// The program cannot be run or waited for.
+pub fn run(command: &mut Command) -> io::Result<ExitStatus> {
     let child = Arc::new(SharedChild::spawn(command)?);
     *now() = Now::Child(Arc::clone(&child));
     if interrupted() {
@@ -82,7 +88,10 @@ fn note_signal(status: ExitStatus) {
 }
 
 /// Runs a program to its end, or until a signal arrives, with some bytes as its standard input.
-pub(crate) fn output(mut command: Command, input: &[u8]) -> io::Result<Output> {
+///
+/// # Errors
+/// The program cannot be run or waited for.
+pub fn output(mut command: Command, input: &[u8]) -> io::Result<Output> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = Arc::new(SharedChild::spawn(&mut command)?);
     *now() = Now::Child(Arc::clone(&child));
@@ -114,7 +123,10 @@ fn read(mut pipe: impl Read) -> Vec<u8> {
 }
 
 /// Asks for a passphrase on the terminal, without echo.
-pub(crate) fn prompt(question: &str) -> Result<io::Result<String>> {
+///
+/// # Errors
+/// Those of [`watch`]; inside, those of the terminal.
+pub fn prompt(question: &str) -> Result<io::Result<String>> {
     watch()?;
     if let Ok(termios) = std::fs::File::open("/dev/tty").and_then(|tty| Ok(tcgetattr(tty)?)) {
         *now() = Now::Prompt(termios);

@@ -8,18 +8,40 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use pack::dom0::capture::{Capture, SCRIPT};
-use pack::{Error, Result, build};
+use crate::dom0::capture::{Capture, SCRIPT};
+use crate::{Error, Result, build};
 
-use crate::flags::CaptureHost;
-use crate::interrupt;
-use crate::pack_command::print;
-use crate::terminal::{Terminal, size};
+use super::interrupt;
+use super::print;
+use super::terminal::{Terminal, size};
+use clap::Args;
 
 const BY_HAND: &str = "Try `ssh` by hand, or carry the script to the host: --print-script";
 
+/// Capture a host over ssh for rehearsals: what is installed there. It changes nothing there.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A capture has no passwords, keys, addresses or names of hosts. Where ssh does not lead, print the \
+    script and run it on the host as root: sh capture.sh >host.tar.gz\n\n\
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 7 cannot write, 8 ssh or the host, 10 what the host sent, 130 interrupted"
+)]
+pub struct CaptureHost {
+    /// Where ssh leads to, as root: user@host, or a name from ssh's configuration
+    #[arg(required_unless_present = "print_script")]
+    pub host: Option<String>,
+    /// File for the capture [default: HOST.tar.gz]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the script that makes a capture, to carry it to a host by hand
+    #[arg(long, conflicts_with_all = ["host", "output"])]
+    pub print_script: bool,
+}
+
 /// Runs the command.
-pub(crate) fn run(flags: &CaptureHost) -> anyhow::Result<()> {
+///
+/// # Errors
+/// What [`Error`] says of ssh, the host or the file.
+pub fn run(flags: &CaptureHost) -> anyhow::Result<()> {
     let Some(host) = &flags.host else { return Ok(print(SCRIPT)?) };
     match capture(host, flags.output.as_deref()) {
         // Whatever failed, failed because of the signal.

@@ -2,34 +2,37 @@
 
 use std::path::Path;
 
-use pack::build::Progress;
-use pack::dom0::{self, Rehearsal, UpdateInfo, capture::Capture};
-use pack::image::PackImage;
-use pack::report::Report;
-use pack::verify::{self, Policy, Verification};
-use pack::{Error, Result};
+use crate::build::Progress;
+use crate::dom0::{self, Rehearsal, UpdateInfo, capture::Capture};
+use crate::image::PackImage;
+use crate::report::Report;
+use crate::verify::{self, Policy, Verification};
+use crate::{Error, Result};
 
-use crate::terminal::Terminal;
+use super::terminal::Terminal;
 
 /// Scripts of a pack could not be run confined, so that nobody knows what they do.
-pub(crate) const NOT_PROVEN: u8 = 11;
+pub const NOT_PROVEN: u8 = 11;
 
 /// What a proof is made of.
-pub(crate) struct Proof {
-    pub(crate) verification: Verification,
-    pub(crate) rehearsal: Option<Rehearsal>,
+pub struct Proof {
+    pub verification: Verification,
+    pub rehearsal: Option<Rehearsal>,
 }
 
 /// On what, and against what, a rehearsal is played.
-pub(crate) struct Stage<'a> {
-    pub(crate) hosts: &'a [Capture],
+pub struct Stage<'a> {
+    pub hosts: &'a [Capture],
     /// The image of the release before.
-    pub(crate) previous: Option<&'a Path>,
+    pub previous: Option<&'a Path>,
 }
 
 impl Proof {
     /// Checks an image, and rehearses it if a host would come that far and a stage is given.
-    pub(crate) fn of(iso: &Path, policy: &Policy<'_>, stage: Option<&Stage<'_>>, terminal: &Terminal) -> Result<Proof> {
+    ///
+    /// # Errors
+    /// The earlier release is no pack, the rehearsal could not go on, or it was interrupted.
+    pub fn of(iso: &Path, policy: &Policy<'_>, stage: Option<&Stage<'_>>, terminal: &Terminal) -> Result<Proof> {
         let verification = verify::verify(iso, policy, terminal);
         if terminal.interrupted() {
             return Err(Error::interrupted());
@@ -41,12 +44,12 @@ impl Proof {
         Ok(Proof { verification, rehearsal })
     }
 
-    pub(crate) fn report(&self) -> Report<'_> {
+    pub fn report(&self) -> Report<'_> {
         Report { verification: &self.verification, rehearsal: self.rehearsal.as_ref() }
     }
 
     /// Why scripts could not be run, if so.
-    pub(crate) fn unproven(&self) -> Option<&str> {
+    pub fn unproven(&self) -> Option<&str> {
         self.rehearsal.as_ref()?.unproven.as_deref()
     }
 }
@@ -85,4 +88,14 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
     })?;
     terminal.made(&format!("{} verdicts", rehearsal.verdicts.len()));
     Ok(rehearsal)
+}
+
+/// Says what a machine without user namespaces leaves open; the exit code.
+pub fn tell_unproven(proof: &Proof) -> u8 {
+    let Some(reason) = proof.unproven() else { return 0 };
+    eprintln!(
+        "scriptlets not proven: {reason}. What the pack's scripts do on a host was not rehearsed; \
+         verify it on a machine that allows user namespaces"
+    );
+    NOT_PROVEN
 }

@@ -1,0 +1,69 @@
+//! Command lines, terminals and exit codes: of `suppack`, and what `cargo xtask` shares with it.
+//!
+//! One file a command, with its options. Must not know how anything is done: that is for the other rooms.
+
+pub mod capture_host;
+pub mod interrupt;
+pub mod proof;
+pub mod signer;
+pub mod terminal;
+pub mod verify;
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::{Parser, Subcommand};
+
+use crate::{Error, Result};
+
+/// Build, look into, prove, sign, compare and install supplemental packs for XenServer, Citrix Hypervisor and XCP-ng.
+#[derive(Debug, Parser)]
+#[command(name = "suppack", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Suppack {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Verify(verify::Verify),
+    CaptureHost(capture_host::CaptureHost),
+}
+
+/// Runs `suppack`.
+pub fn main() -> ExitCode {
+    exit(match Suppack::parse().command {
+        Command::Verify(flags) => verify::run(&flags, None),
+        Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
+    })
+}
+
+/// The exit code of a command, whose error is told.
+pub fn exit(result: anyhow::Result<u8>) -> ExitCode {
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(error.downcast_ref::<Error>().map_or(1, |error| error.class().exit_code()))
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+/// Prints the result. A reader that has gone away wanted no more of it.
+///
+/// # Errors
+/// [`Error`] of class `Output`.
+pub fn print(text: &str) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Error::output(Path::new("standard output"), &e)),
+        _ => Ok(()),
+    }
+}

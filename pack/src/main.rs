@@ -1,0 +1,7 @@
+//! `suppack`: see [`pack::commands`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pack::commands::main()
+}
