@@ -6,6 +6,7 @@ pub mod cloud_image;
 pub mod dom0;
 pub mod foreign;
 pub mod guests;
+pub mod guide;
 pub mod monitor;
 pub mod packs;
 pub mod plugin;

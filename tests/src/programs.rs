@@ -18,6 +18,11 @@ pub fn xtask() -> PathBuf {
     find("LAB_XTASK", "target/debug/xtask")
 }
 
+/// `suppack`: `LAB_SUPPACK`.
+pub fn suppack() -> PathBuf {
+    find("LAB_SUPPACK", "target/debug/suppack")
+}
+
 /// The ISO that `cargo xtask pack` made of this tree, with its key beside it: `LAB_ISO`.
 ///
 /// # Panics

@@ -108,6 +108,7 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
     let variables = [
         ("LAB_ISO", iso),
         ("LAB_XTASK", env::current_exe()?),
+        ("LAB_SUPPACK", root.join("target/debug/suppack")),
         ("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer")),
         ("LAB_GENERATE_RPM", GENERATE_RPM.program(&root, &terminal)?),
         ("LAB_PYTHON", clients.python),

@@ -97,6 +97,12 @@ pub(crate) fn run(root: &std::path::Path, variables: &[(&str, PathBuf)]) -> anyh
 }
 
 fn build(root: &std::path::Path) -> anyhow::Result<Vec<Program>> {
+    // Tests of other packages run it, so that cargo does not build it for them.
+    let mut suppack = cargo(root);
+    suppack.args(["build", "--workspace", "--features", "lab/lab", "--bin", "suppack"]);
+    if !interrupt::run(&mut suppack)?.success() {
+        bail!("suppack does not build; see above");
+    }
     let mut build = cargo(root);
     build.args([
         "test",
