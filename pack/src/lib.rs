@@ -18,5 +18,6 @@ pub mod rpm;
 pub mod spec;
 pub mod update;
 pub mod verify;
+mod xml;
 
 pub use error::{Class, Error, Result};

@@ -8,6 +8,7 @@ use pgp::packet::{Signature as Packet, SignatureType, SignatureVersion};
 use pgp::ser::Serialize;
 use pgp::types::{Duration, Timestamp};
 
+use super::Certificate;
 use crate::digest::hex;
 
 /// Most signatures of one file that are looked at.
@@ -99,6 +100,29 @@ impl Signature {
             Some(_) => None,
             None => Some("does not say when it was made".into()),
         }
+    }
+
+    /// Why hosts would not accept it over a message: to follow "a signature that". Without a key, only what every key's
+    /// signature must be. `now` is in seconds since 1970.
+    pub fn problem(&self, message: &[u8], key: Option<&Certificate>, now: u64) -> Option<String> {
+        if let Some(unfit) = self.unfit() {
+            return Some(unfit);
+        }
+        let created = self.created().unwrap_or(0);
+        if u64::from(created) > now {
+            return Some("is from the future, by this machine's clock".into());
+        }
+        if self.expires().is_some_and(|end| end <= now) {
+            return Some("has expired".into());
+        }
+        let key = key?;
+        if key.verifies(message, self) {
+            return (created < key.created()).then(|| "is older than its key".into());
+        }
+        Some(match self.key_id() {
+            Some(id) if id != key.key_id() => format!("is by the key {id}, not by {}", key.key_id()),
+            _ => "does not verify: other bytes were signed, or by another key".into(),
+        })
     }
 
     /// The same signature in a packet with a header of the new format: gpg writes the old one, and the same key is to

@@ -3,7 +3,7 @@
 use super::subject::{REPOMD, REPOMD_SIGNATURE, Subject, UPDATE, UPDATE_SIGNATURE, parse_key};
 use super::{Found, Obstacle, Rule, ShippedKey, xapi};
 use crate::check::{Check, Outcome, Reader, Set};
-use crate::openpgp::{Certificate, Signature};
+use crate::openpgp::Signature;
 use crate::rpm::Source;
 
 const GPG: Check = Check {
@@ -80,42 +80,19 @@ fn repomd(subject: &Subject<'_>) -> Found {
     signature(subject, REPOMD, REPOMD_SIGNATURE, "gpg-repomd")
 }
 
-/// Why hosts would not accept a signature over a message: to follow "a signature that". Without a key, only what every
-/// key's signature must be.
-pub(super) fn problem(signature: &Signature, message: &[u8], key: Option<&Certificate>, now: u64) -> Option<String> {
-    if let Some(unfit) = signature.unfit() {
-        return Some(unfit);
-    }
-    let created = signature.created().unwrap_or(0);
-    if u64::from(created) > now {
-        return Some("is from the future, by this machine's clock".into());
-    }
-    if signature.expires().is_some_and(|end| end <= now) {
-        return Some("has expired".into());
-    }
-    let key = key?;
-    if key.verifies(message, signature) {
-        return (created < key.created()).then(|| "is older than its key".into());
-    }
-    Some(match signature.key_id() {
-        Some(id) if id != key.key_id() => format!("is by the key {id}, not by {}", key.key_id()),
-        _ => "does not verify: other bytes were signed, or by another key".into(),
-    })
-}
-
 fn signature(subject: &Subject<'_>, path: &'static str, signature: &'static str, check: &'static str) -> Found {
     let (message, armored) = (subject.required(path)?, subject.required(signature)?);
     let charged = |problem: String| Obstacle::charged(check, format!("{signature} {problem}"));
     let parsed = Signature::only(&armored).map_err(charged)?;
     // What is wrong with any key is told even if the given one is unfit.
-    if let Some(problem) = problem(&parsed, &message, None, subject.policy.now) {
+    if let Some(problem) = parsed.problem(&message, None, subject.policy.now) {
         return Err(charged(problem));
     }
     let id = parsed.key_id().unwrap_or_else(|| "that it does not name".into());
     let Some(key) = subject.key()? else {
         return Err(Obstacle::Unknown(format!("no key was given; the signature is by the key {id}")));
     };
-    match problem(&parsed, &message, Some(key), subject.policy.now) {
+    match parsed.problem(&message, Some(key), subject.policy.now) {
         Some(problem) => Err(charged(problem)),
         None => Ok(Outcome::Passed(format!("by the key {id}"))),
     }

@@ -17,7 +17,6 @@ mod unpack;
 mod xapi;
 mod xen_orchestra;
 mod xencenter;
-mod xml;
 mod yum;
 
 use std::ffi::OsStr;

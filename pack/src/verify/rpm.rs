@@ -314,7 +314,7 @@ fn signature_of(subject: &Subject<'_>, package: &Package<'_>) -> Result<Signatur
     let packet = package.rpm.header_signature().ok_or("has no RSA signature over its header")?;
     let signature = Signature::parse(packet).ok_or("has a signature that cannot be read")?;
     let key = subject.key().ok().flatten();
-    match super::gpg::problem(&signature, package.rpm.header(), key, subject.policy.now) {
+    match signature.problem(package.rpm.header(), key, subject.policy.now) {
         None => Ok(signature),
         Some(problem) => Err(format!("has a signature that {problem}")),
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use super::rpm::{self, interpreter_of};
 use super::subject::{Package, REPOMD, REPOMD_SIGNATURE, Subject, UPDATE, UPDATE_SIGNATURE};
-use super::xml::Element;
 use super::{Found, Obstacle, Rule};
 use crate::check::{Check, Outcome, Reader, Set};
 use crate::rpm::package::FileKind;
 use crate::spec::{Guidance, rpm_compare};
+use crate::xml::Element;
 
 /// The check without which nothing can be told.
 pub(super) const IMAGE: &str = "xapi-image";

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use super::gpg::signed_as_is;
 use super::subject::{Capability, Package, PrimaryPackage, REPOMD, REPOMD_SIGNATURE, Subject};
 use super::unpack::Compression;
-use super::xml::Document;
 use super::{Found, Obstacle, Rule, rpm};
 use crate::check::{Check, Outcome, Reader, Set};
 use crate::rpm::package::Dependency;
 use crate::spec::Operator;
+use crate::xml::Document;
 
 const YUM: Check = Check { id: "", reader: Reader::Yum, set: Set::General, rule: "", why: "", remedy: "", source: "" };
 

@@ -11,11 +11,11 @@ use std::path::Path;
 
 use medium::iso9660::Entry;
 
-use super::xml::{Document, Element};
 use super::{Obstacle, Policy};
 use crate::build::Progress;
 use crate::image::PackImage;
 use crate::openpgp::Certificate;
+use crate::xml::{Document, Element};
 pub(super) use packages::Package;
 pub(super) use repodata::{Capability, Listed, PrimaryPackage};
 

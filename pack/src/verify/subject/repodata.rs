@@ -13,7 +13,7 @@ use crate::digest::hex;
 use crate::image::MAX_SMALL_FILE;
 use crate::verify::Obstacle;
 use crate::verify::unpack::{self, Bounded, Compression};
-use crate::verify::xml::{Document, Element};
+use crate::xml::{Document, Element};
 
 /// Most files that `repomd.xml` may list; createrepo lists ten.
 const MAX_LISTED: usize = 64;

@@ -12,42 +12,42 @@ const MAX_NODES: usize = 1 << 18;
 
 /// A document.
 #[derive(Debug, Clone)]
-pub(super) struct Document {
-    pub(super) root: Element,
+pub(crate) struct Document {
+    pub(crate) root: Element,
     /// Whether it has a document type declaration.
-    pub(super) has_doctype: bool,
+    pub(crate) has_doctype: bool,
 }
 
 /// An element: its name without a namespace prefix, as the readers of repository metadata look at it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(crate) struct Element {
+    pub(crate) name: String,
     /// Whether its name has a prefix, or it declares a namespace.
-    pub(super) has_namespace: bool,
-    attributes: Vec<(String, String)>,
-    pub(super) children: Vec<Element>,
+    pub(crate) has_namespace: bool,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) children: Vec<Element>,
     /// All character data directly in it.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 impl Element {
     /// The value of an attribute.
-    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The children of a name.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
         self.children.iter().filter(move |child| child.name == name)
     }
 
     /// The first child of a name.
-    pub(super) fn first(&self, name: &str) -> Option<&Element> {
+    pub(crate) fn first(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first child of a name, without white space around it.
-    pub(super) fn text_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.first(name).map(|child| child.text.trim())
     }
 }
@@ -57,7 +57,7 @@ impl Document {
     ///
     /// # Errors
     /// Why a reader would refuse it, to follow its name.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Document, String> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Document, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())?;
         if let Some(c) = text.chars().find(|c| !is_legal(*c)) {
             return Err(format!("has the character {c:?}, which XML cannot carry"));
