@@ -12,6 +12,7 @@ mod digest;
 pub mod dom0;
 pub mod error;
 pub mod image;
+pub mod install;
 pub mod openpgp;
 pub mod report;
 pub mod rpm;

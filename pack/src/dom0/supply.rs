@@ -32,6 +32,7 @@ pub(super) struct Supplied {
     /// What rpm's query format has as `SHA1HEADER`.
     pub header_sha1: String,
     pub summary: String,
+    pub vendor: String,
     /// Where the content of each of the package's files lies; none for what is no regular file.
     content: Vec<Option<PathBuf>>,
 }
@@ -123,6 +124,7 @@ impl Supplied {
             has_triggers: scriptlet::has_triggers(rpm),
             header_sha1: hex(&Sha1::digest(rpm.header())),
             summary: rpm.metadata().get_summary().unwrap_or_default().to_owned(),
+            vendor: rpm.metadata().get_vendor().unwrap_or_default().to_owned(),
             content,
         };
         Ok((supplied, used))
@@ -165,6 +167,7 @@ impl Supplied {
             scriptlets: self.scriptlets.clone(),
             header_sha1: hex(&Sha1::digest(format!("earlier {}", self.header_sha1))),
             summary: self.summary.clone(),
+            vendor: self.vendor.clone(),
             has_triggers: self.has_triggers,
             content: self.content.clone(),
         };

@@ -238,6 +238,8 @@ fn tag_values(installed: &Installed, tag: &str) -> Option<Vec<String>> {
         "FILENAMES" if installed.files_known => Some(package.files.iter().map(|file| file.path.clone()).collect()),
         "SHA1HEADER" => supplied(&|supplied| supplied.header_sha1.clone()),
         "SUMMARY" => supplied(&|supplied| supplied.summary.clone()),
+        // Captures do not say who made a host's own packages.
+        "VENDOR" => Some(supplied(&|supplied| supplied.vendor.clone()).unwrap_or_default()),
         _ => None,
     }
 }
