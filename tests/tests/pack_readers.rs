@@ -133,7 +133,7 @@ fn rpm_lists_the_files_with_owner_and_mode() {
     );
     assert_eq!(list(1), format!("-rw-r--r-- root:root /var/update/applied/{uuid}\n"));
     let agent = list(2);
-    for file in packs::spec().payload.files {
+    for file in packs::spec().payload.unwrap().files {
         assert!(agent.contains(&format!(" root:root {}\n", file.path)), "{}: {agent}", file.path);
     }
     assert!(agent.contains("-rwxr-xr-x root:root /usr/bin/xscontainer\n"), "{agent}");

@@ -20,6 +20,7 @@ const PROFILE: &str = "dom0";
 
 /// Builds the RPM of the agent; returns its path.
 pub(crate) fn build(root: &Path, spec: &PackSpec, source: &Source, terminal: &Terminal) -> Result<PathBuf> {
+    let payload = spec.own_payload()?;
     let tool = GENERATE_RPM.program(root, terminal)?;
     let programs = build_programs(root, spec, source, terminal)?;
 
@@ -28,9 +29,8 @@ pub(crate) fn build(root: &Path, spec: &PackSpec, source: &Source, terminal: &Te
     let staged = folder.join("root");
     agent::stage(spec, &|name| programs.join(name), source.epoch.into(), &staged)?;
     let metadata = folder.join("generate-rpm.toml");
-    fs::write(&metadata, agent::generate_rpm_metadata(spec, &source.version, &staged))
+    fs::write(&metadata, agent::generate_rpm_metadata(payload, &source.version, &staged))
         .map_err(|e| Error::output(&metadata, &e))?;
-    let payload = &spec.payload;
     let rpm = folder.join(format!("{}-{}-{}.x86_64.rpm", payload.name, source.version, payload.release));
     let mut generate = Command::new(tool);
     generate.current_dir(root).args([
@@ -66,7 +66,7 @@ fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Term
     tools::run(&mut build, "cargo build", "Its message above says why; gcc and libc6-dev must be installed")?;
     let programs = target_folder.join(TARGET).join(PROFILE);
     let mut built = Vec::new();
-    for name in spec.payload.files.iter().filter_map(|file| file.built.as_deref()) {
+    for name in spec.own_payload()?.files.iter().filter_map(|file| file.built.as_deref()) {
         let program = programs.join(name);
         agent::check_static(&program)?;
         built.push(format!("{name}, static, {}", terminal::size(file_size(&program))));

@@ -13,7 +13,7 @@ use medium::iso9660::{Tree, UnixSeconds, Volume, WriteError, Writer};
 use uuid::Uuid;
 
 use crate::openpgp::{Signature, Signer};
-use crate::rpm::{self, Companion, PayloadDigests, Rpm, Signed};
+use crate::rpm::{self, Companion, PayloadDigests, Replaced, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released};
 use crate::update::{self, Entry, Repodata};
 use crate::{Error, Result, digest};
@@ -138,6 +138,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
 fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     let Request { spec, version, signer, epoch, .. } = *request;
     let certificate = signer.certificate();
+    version.check_label(&spec.label)?;
 
     progress.step("read payload");
     let payloads = payload::read(spec, request.payloads)?;
@@ -147,12 +148,21 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     progress.made("MD5 and SHA-256");
 
     progress.step("write metadata");
-    let uuid = identity::uuid(spec, version, certificate, epoch, &payloads, &digests);
+    let uuid = match spec.uuid {
+        Some(uuid) => uuid,
+        None => identity::uuid(spec, version, certificate, epoch, &payloads, &digests),
+    };
     request.released.check_rises(version, uuid)?;
     let installation_size = payloads.iter().map(Rpm::installed_size).fold(0, u64::saturating_add);
     let document = update::update_document(spec, version, uuid, installation_size);
-    let companion = Companion { spec, version, uuid, epoch };
-    let companions = [rpm::update(companion, &payloads, &document)?, rpm::control(companion)?];
+    let (vendor, license) = payload::answered_for(spec, &payloads);
+    let companion = Companion { spec, version, uuid, vendor: vendor.as_deref(), license: &license, epoch };
+    let replaced: Vec<Replaced<'_>> = spec
+        .rollups
+        .iter()
+        .map(|rollup| Replaced { rollup, stamp: update::replaced_stamp(spec, version, uuid, rollup) })
+        .collect();
+    let companions = [rpm::update(companion, &payloads, &document, &replaced)?, rpm::control(companion)?];
     let companion_digests = payload::digests(&companions, progress)?;
     progress.made(&format!("update.xml, update-{0}, control-{0}", spec.label));
 
@@ -227,7 +237,7 @@ fn write_image(
     let files = names.len();
     let tree = Tree::new(names.into_iter().map(|name| (name, 0o644))).map_err(|e| {
         Error::payload(
-            &spec.folder.join("pack.toml"),
+            &spec.file,
             format!("the image cannot hold these file names: {e}"),
             "Shorten the names of packages or label",
         )

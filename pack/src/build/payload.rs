@@ -1,9 +1,11 @@
 //! Payload RPMs: read, held to the hosts' rules, and hashed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use md5::Md5;
+use rpm::PackageMetadata;
 use sha2::{Digest, Sha256};
 
 use super::Progress;
@@ -14,8 +16,11 @@ use crate::{Error, Result, digest};
 /// Reads the headers of every payload, in the order of their file names on the medium.
 pub(super) fn read(spec: &PackSpec, files: &[PathBuf]) -> Result<Vec<Rpm>> {
     if files.is_empty() {
-        let file = spec.folder.join("pack.toml");
-        return Err(Error::payload(&file, "no payload was given", "Give at least one RPM"));
+        return Err(Error::payload(
+            &spec.file,
+            "no payload was given",
+            "Name RPM files in pack.rpms, or give them with --rpm",
+        ));
     }
     let mut payloads: Vec<Rpm> = Vec::new();
     for file in files {
@@ -41,6 +46,26 @@ pub(super) fn read(spec: &PackSpec, files: &[PathBuf]) -> Result<Vec<Rpm>> {
     }
     payloads.sort_by_key(Rpm::file_name);
     Ok(payloads)
+}
+
+/// Vendor and licence of the packages with the pack's metadata: as the spec says, else what all payloads agree in, and the
+/// licences of all of them.
+pub(super) fn answered_for(spec: &PackSpec, payloads: &[Rpm]) -> (Option<String>, String) {
+    if let Some(own) = &spec.payload {
+        return (Some(own.vendor.clone()), own.license.clone());
+    }
+    let said = |tag: fn(&PackageMetadata) -> std::result::Result<&str, rpm::Error>| -> BTreeSet<&str> {
+        payloads.iter().map(|rpm| tag(rpm.metadata()).unwrap_or_default()).collect()
+    };
+    let vendors: Vec<&str> = said(PackageMetadata::get_vendor).into_iter().collect();
+    let common = match vendors.as_slice() {
+        [only] if !only.is_empty() => Some((*only).to_owned()),
+        _ => None,
+    };
+    let licences: Vec<&str> =
+        said(PackageMetadata::get_license).into_iter().filter(|license| !license.is_empty()).collect();
+    let license = spec.license.clone().unwrap_or_else(|| licences.join(" and "));
+    (spec.vendor.clone().or(common), license)
 }
 
 #[derive(Clone, Copy)]

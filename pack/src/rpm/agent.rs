@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
-use crate::spec::{PackSpec, PackVersion, PayloadFile};
+use crate::spec::{PackSpec, PackVersion, Payload, PayloadFile};
 use crate::{Error, Result};
 
 /// Copies every file of the payload below a folder, with mode and time stamp fixed: those of the source tree depend on
@@ -23,7 +23,7 @@ pub fn stage(spec: &PackSpec, built: &dyn Fn(&str) -> PathBuf, epoch: u64, folde
         _ => {}
     }
     let stamp = SystemTime::UNIX_EPOCH + Duration::from_secs(epoch);
-    for file in &spec.payload.files {
+    for file in &spec.own_payload()?.files {
         let source = file.built.as_deref().map_or_else(|| spec.source_of(file), built);
         let content = fs::read(&source).map_err(|e| {
             Error::spec(&source, format!("cannot be read: {e}"), "It is part of the payload; restore it")
@@ -68,8 +68,7 @@ pub fn check_static(program: &Path) -> Result<()> {
 }
 
 /// The metadata of `cargo generate-rpm` for a staged payload, as TOML for its `--metadata-overwrite`.
-pub fn generate_rpm_metadata(spec: &PackSpec, version: &PackVersion, staged: &Path) -> String {
-    let payload = &spec.payload;
+pub fn generate_rpm_metadata(payload: &Payload, version: &PackVersion, staged: &Path) -> String {
     let metadata = Metadata {
         name: &payload.name,
         version: version.as_str(),

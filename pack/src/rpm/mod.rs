@@ -16,7 +16,7 @@ pub mod scriptlet;
 mod signature;
 mod source;
 
-pub use companion::{Companion, control, update};
+pub use companion::{Companion, Replaced, control, update};
 pub use header::Rpm;
 pub use signature::{PayloadDigests, Signed, header_is_whole};
 pub use source::Source;

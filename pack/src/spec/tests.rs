@@ -1,4 +1,5 @@
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -43,7 +44,7 @@ fn the_projects_own_spec_is_valid() {
     let spec = PackSpec::read(&own_folder()).unwrap();
     assert_eq!(spec.label, "xscontainer");
     assert_eq!(spec.host.iter().map(ToString::to_string).collect::<Vec<_>>(), ["product-version >= 8.2.0"]);
-    assert!(spec.precheck.is_some() && spec.remove.is_some());
+    assert!(spec.precheck.len() == 1 && spec.remove.is_some());
     Released::read(&own_folder()).unwrap();
 }
 
@@ -60,7 +61,7 @@ fn a_folder_stands_for_every_file_in_it_and_must_have_some() {
     for name in ["b.8", "a.8"] {
         fs::write(pages.join(name), "x").unwrap();
     }
-    let files = PackSpec::read(folder.path()).unwrap().payload.files;
+    let files = PackSpec::read(folder.path()).unwrap().payload.unwrap().files;
     let files: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.mode)).collect();
     let expected = [("/etc/sample", 0o644), ("/usr/share/man/man8/a.8", 0o644), ("/usr/share/man/man8/b.8", 0o644)];
     assert_eq!(files, expected);
@@ -199,10 +200,12 @@ fn a_version_that_hosts_would_ignore_is_refused() {
 
 #[test]
 fn versions_that_break_on_hosts_are_refused() {
-    for text in ["", "1.0", "1-0", "1 0", "1^0", "v1", &"1".repeat(65)] {
+    for text in ["", "1-0", "1 0", "1^0", "v1", &"1".repeat(65)] {
         assert!(PackVersion::new(text).is_err(), "{text:?}");
     }
     assert!(PackVersion::new("11.0.0~rc1").is_ok());
+    let first = PackVersion::new("1.0").unwrap();
+    assert!(first.check_label("xscontainer").is_err() && first.check_label("sample").is_ok());
 }
 
 proptest! {

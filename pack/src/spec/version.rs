@@ -21,8 +21,7 @@ impl PackVersion {
     /// Checks a version.
     ///
     /// # Errors
-    /// [`Error`] of class `Version` for text that rpm cannot compare, and for 1.0: release packages of XCP-ng and XenServer carry
-    /// `Obsoletes: control-xscontainer = 1.0-1`, which removes the control package of such a pack again.
+    /// [`Error`] of class `Version` for text that rpm cannot compare.
     pub fn new(text: &str) -> Result<PackVersion> {
         if !is_rpm_version(text) {
             return Err(Error::version(
@@ -31,14 +30,23 @@ impl PackVersion {
                 "Use digits, letters and dots, such as 11.0.0",
             ));
         }
-        if rpm_compare(text, "1.0") == Ordering::Equal {
-            return Err(Error::version(
-                text,
+        Ok(PackVersion(text.into()))
+    }
+
+    /// Refuses 1.0 of xscontainer: release packages of XCP-ng and XenServer carry `Obsoletes: control-xscontainer = 1.0-1`,
+    /// which removes the control package of such a pack again.
+    ///
+    /// # Errors
+    /// [`Error`] of class `Version`.
+    pub fn check_label(&self, label: &str) -> Result<()> {
+        match label == "xscontainer" && rpm_compare(&self.0, "1.0") == Ordering::Equal {
+            true => Err(Error::version(
+                self,
                 "is the version of the original pack, which product releases obsolete",
                 "Choose a higher one",
-            ));
+            )),
+            false => Ok(()),
         }
-        Ok(PackVersion(text.into()))
     }
 
     /// The version of a release: three numbers, so that versions of commits after it, which have a fourth one, lie below
@@ -132,7 +140,7 @@ impl Released {
                 "It must exist, even without a release; `git checkout spec` restores it",
             )
         })?;
-        let released: Released = toml::from_str(&text).map_err(|e| super::malformed(&file, &text, &e))?;
+        let released: Released = toml::from_str(&text).map_err(|e| super::document::malformed(&file, &text, &e))?;
         if let Some(release) = released.release.iter().find(|release| !is_release(&release.version)) {
             return Err(Error::spec(
                 &file,

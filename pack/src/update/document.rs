@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::xml;
-use crate::spec::{PackSpec, PackVersion};
+use crate::spec::{PackSpec, PackVersion, Rollup};
 
 /// Writes `update.xml`. `installation_size` is in bytes: what the payload takes in dom0.
 pub fn update_document(spec: &PackSpec, version: &PackVersion, uuid: Uuid, installation_size: u64) -> Vec<u8> {
@@ -33,6 +33,28 @@ pub fn update_document(spec: &PackSpec, version: &PackVersion, uuid: Uuid, insta
     let mut document = xml::document();
     xml::nest(&mut document, "update", &attributes, |inner| {
         xml::text(inner, "name-description", &[], &spec.description);
+        for rollup in &spec.rollups {
+            let uuid = rollup.uuid.hyphenated().to_string();
+            xml::empty(inner, "rollsup", &[("name-label", &rollup.label), ("uuid", &uuid)]);
+        }
+    });
+    xml::finish(document)
+}
+
+/// The stamp of an earlier update from the time on that this pack stands for it. XAPI wants a version: where its own is not
+/// known, the pack's.
+pub fn replaced_stamp(spec: &PackSpec, version: &PackVersion, uuid: Uuid, rollup: &Rollup) -> Vec<u8> {
+    let (old, new) = (rollup.uuid.hyphenated().to_string(), uuid.hyphenated().to_string());
+    let attributes = [
+        ("name-label", rollup.label.as_str()),
+        ("version", rollup.version.as_deref().unwrap_or(version.as_str())),
+        ("uuid", &old),
+        ("installation-size", "0"),
+    ];
+    let mut document = xml::document();
+    xml::nest(&mut document, "update", &attributes, |inner| {
+        xml::text(inner, "name-description", &[], &format!("Replaced by {}: {}", spec.label, spec.description));
+        xml::empty(inner, "rolled-up-by", &[("name-label", &spec.label), ("uuid", &new)]);
     });
     xml::finish(document)
 }

@@ -9,7 +9,7 @@ mod repodata;
 mod xml;
 
 pub use comps::{GROUP, comps, group_packages};
-pub use document::update_document;
+pub use document::{replaced_stamp, update_document};
 pub use repodata::{Entry, Repodata, repodata};
 
 #[cfg(test)]
