@@ -53,7 +53,8 @@ pub fn payload(version: &str, folder: &Path) -> PathBuf {
     let staged = folder.join("root");
     agent::stage(&spec, &|_| programs::agent(), EPOCH.into(), &staged).expect("staged");
     let metadata = folder.join("generate-rpm.toml");
-    fs::write(&metadata, agent::generate_rpm_metadata(&spec, &version, &staged)).expect("written");
+    let own = spec.own_payload().expect("the project's own program");
+    fs::write(&metadata, agent::generate_rpm_metadata(own, &version, &staged)).expect("written");
     let rpm = folder.join(format!("xscontainer-{version}-1.x86_64.rpm"));
     let mut generate = Command::new(programs::generate_rpm());
     generate.current_dir(workspace()).args(["--package", "agent", "--target", "x86_64-unknown-linux-gnu"]);
