@@ -8,6 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::choices::{Drivers, Guidance, OutputKind, Rollup, RpmSignatures};
+use super::legacy::{Defaults, LegacyTable};
 use super::payload::{self, Payload};
 use super::words::{is_file_name, is_line, is_package_word, is_word};
 use super::{PackSpec, PackVersion, Requirement};
@@ -26,7 +27,7 @@ pub(crate) struct Document {
     pub(crate) payload: Option<Payload>,
     #[serde(default)]
     pub(crate) rollup: Vec<RollupTable>,
-    pub(crate) legacy: Option<toml::Value>,
+    pub(crate) legacy: Option<LegacyTable>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -159,6 +160,14 @@ impl Document {
         if outputs.is_empty() {
             outputs.push(OutputKind::Iso);
         }
+        let vendor = payload.as_ref().map(|payload| &payload.vendor).or(pack.vendor.as_ref());
+        let defaults = Defaults {
+            name: &pack.label,
+            vendor: vendor.map_or(pack.label.as_str(), String::as_str),
+            description: &pack.description,
+        };
+        let legacy = legacy.map(|table| table.check(defaults, origin.folder)).transpose();
+        let legacy = legacy.map_err(|fault| origin.wrong(&fault.key, &fault.problem, fault.remedy))?;
         Ok(PackSpec {
             folder: origin.folder.into(),
             file: origin.file.into(),

@@ -4,6 +4,7 @@
 
 mod choices;
 mod document;
+pub mod legacy;
 mod payload;
 mod requirement;
 mod version;
@@ -16,6 +17,7 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 pub use choices::{Drivers, Guidance, OutputKind, Rollup, RpmSignatures};
+pub use legacy::LegacySpec;
 pub use payload::{Payload, PayloadFile, PayloadFolder, Scriptlets};
 pub use requirement::{Operator, Requirement};
 pub(crate) use version::rpm_compare;
@@ -85,9 +87,9 @@ pub struct PackSpec {
     /// The RPM that this workspace builds, if it is a pack of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<Payload>,
-    /// What only the format of 7.0 and before has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub legacy: Option<toml::Value>,
+    /// What only the format of 7.0 and before has. Not part of what the pack of the newer format is.
+    #[serde(skip)]
+    pub legacy: Option<LegacySpec>,
 }
 
 /// Nothing, a text, or a list of texts.
