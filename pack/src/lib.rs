@@ -8,12 +8,15 @@
 pub mod build;
 pub mod check;
 pub mod commands;
+pub mod contents;
 mod digest;
 pub mod dom0;
 pub mod error;
 pub mod image;
+pub mod inspect;
 pub mod install;
 pub mod openpgp;
+mod printable;
 pub mod report;
 pub mod rpm;
 pub mod spec;

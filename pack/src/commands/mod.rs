@@ -3,6 +3,7 @@
 //! One file a command, with its options. Must not know how anything is done: that is for the other rooms.
 
 pub mod capture_host;
+pub mod inspect;
 pub mod interrupt;
 pub mod proof;
 pub mod signer;
@@ -28,6 +29,7 @@ pub struct Suppack {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Inspect(inspect::Inspect),
     Verify(verify::Verify),
     CaptureHost(capture_host::CaptureHost),
 }
@@ -35,6 +37,7 @@ enum Command {
 /// Runs `suppack`.
 pub fn main() -> ExitCode {
     exit(match Suppack::parse().command {
+        Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),
         Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
     })

@@ -68,6 +68,12 @@ impl Signature {
         Some(u64::from(self.created()?) + u64::from(lifetime.filter(|seconds| *seconds != 0)?))
     }
 
+    /// The algorithms of its key and its digest, for people.
+    pub fn algorithms(&self) -> Option<String> {
+        let config = self.0.signature.config()?;
+        Some(format!("{:?} with {:?}", config.pub_alg, config.hash_alg))
+    }
+
     /// Whether it was made with SHA-256 or a longer digest of its family.
     pub(super) fn has_strong_digest(&self) -> bool {
         matches!(

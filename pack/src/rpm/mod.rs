@@ -18,5 +18,5 @@ mod source;
 
 pub use companion::{Companion, Replaced, control, update};
 pub use header::Rpm;
-pub use signature::{PayloadDigests, Signed, header_is_whole};
+pub use signature::{PayloadDigests, Signed, header_is_whole, other_signature};
 pub use source::Source;

@@ -71,6 +71,18 @@ impl PayloadDigests {
     }
 }
 
+/// A signature that is not by RSA over the header, which is all that this builder looks at: what it is, and its packet.
+pub fn other_signature(rpm: &Rpm) -> Option<(&'static str, &[u8])> {
+    use IndexSignatureTag as T;
+    const KINDS: [(T, &str); 3] = [
+        (T::RPMSIGTAG_DSA, "a DSA signature over the header"),
+        (T::RPMSIGTAG_PGP, "a signature over header and payload"),
+        (T::RPMSIGTAG_GPG, "a DSA signature over header and payload"),
+    ];
+    let packet = |tag| rpm.metadata().signature.get_entry_data_as_binary(tag).ok();
+    KINDS.into_iter().find_map(|(tag, kind)| Some((kind, packet(tag)?)))
+}
+
 /// Whether the main header has the digests that the signature header states.
 pub fn header_is_whole(rpm: &Rpm) -> bool {
     let signature = &rpm.metadata().signature;
