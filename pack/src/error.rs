@@ -38,6 +38,8 @@ pub enum Class {
     Readback,
     /// A captured host that cannot be read.
     Capture,
+    /// A host that refuses a pack, or lacks something for it.
+    Host,
     /// The user stopped it.
     Interrupted,
 }
@@ -54,6 +56,7 @@ impl Class {
             Class::Tool => 8,
             Class::Readback => 9,
             Class::Capture => 10,
+            Class::Host => 12,
             // As shells report a program that SIGINT ended.
             Class::Interrupted => 130,
         }
@@ -107,6 +110,11 @@ impl Error {
     /// About a captured host: its file, and the place in it.
     pub fn capture(place: impl Display, problem: impl Display, remedy: impl Display) -> Error {
         Error::new(Class::Capture, place, problem, remedy)
+    }
+
+    /// About a host, or a pack on it.
+    pub fn host(subject: impl Display, problem: impl Display, remedy: impl Display) -> Error {
+        Error::new(Class::Host, subject, problem, remedy)
     }
 
     /// A failure to write, with a remedy.

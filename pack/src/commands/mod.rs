@@ -3,9 +3,12 @@
 //! One file a command, with its options. Must not know how anything is done: that is for the other rooms.
 
 pub mod capture_host;
+pub mod consent;
 pub mod inspect;
 pub mod interrupt;
+pub mod list;
 pub mod proof;
+pub mod remove;
 pub mod signer;
 pub mod terminal;
 pub mod verify;
@@ -32,7 +35,12 @@ enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     CaptureHost(capture_host::CaptureHost),
+    List(list::List),
+    Remove(remove::Remove),
 }
+
+/// Something was done on a host, and something remains to be done.
+pub const REMAINS: u8 = 13;
 
 /// Runs `suppack`.
 pub fn main() -> ExitCode {
@@ -40,6 +48,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),
         Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
+        Command::List(flags) => list::run(&flags).map(|()| 0),
+        Command::Remove(flags) => remove::run(&flags),
     })
 }
 
