@@ -17,14 +17,21 @@ const NAMESPACE: Uuid = uuid!("6f3d7e0c-5a0b-4c58-9d0e-2f6f4f1c9a11");
 /// To be raised whenever this builder makes other bytes of the same input.
 const BUILDER: u32 = 1;
 
+/// A package that goes into a pack.
+pub(super) struct Payload<'a> {
+    pub(super) rpm: &'a Rpm,
+    pub(super) digests: &'a PayloadDigests,
+    /// Whether it keeps the signature that it has.
+    pub(super) kept: bool,
+}
+
 /// The uuid of a pack.
 pub(super) fn uuid(
     spec: &PackSpec,
     version: &PackVersion,
     certificate: &Certificate,
     epoch: u32,
-    payloads: &[Rpm],
-    digests: &[PayloadDigests],
+    payloads: &[Payload<'_>],
 ) -> Uuid {
     let spec = serde_json::to_vec(spec).expect("a spec is plain data");
     let mut name = format!(
@@ -32,9 +39,12 @@ pub(super) fn uuid(
         hex(&Sha256::digest(spec)),
         certificate.fingerprint()
     );
-    for (rpm, digests) in payloads.iter().zip(digests) {
+    for Payload { rpm, digests, kept } in payloads {
         let header = hex(&Sha256::digest(rpm.header()));
         name += &format!("payload {} {header} {}\n", rpm.nevra(), hex(&digests.payload_sha256));
+        if let Some(packet) = rpm.header_signature().filter(|_| *kept) {
+            name += &format!("signed {}\n", hex(&Sha256::digest(packet)));
+        }
     }
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }

@@ -3,23 +3,26 @@
 //! Knows the order of the steps; must not know command lines or terminals. Payloads are streamed: memory does not grow
 //! with them. The same request gives the same bytes.
 
+mod completed;
+mod hash;
 mod identity;
+mod image;
 mod output;
 mod payload;
+mod signing;
 
 use std::path::{Path, PathBuf};
 
-use medium::iso9660::{Tree, UnixSeconds, Volume, WriteError, Writer};
 use uuid::Uuid;
 
-use crate::openpgp::{Signature, Signer};
+use crate::openpgp::Signer;
 use crate::rpm::{self, Companion, PayloadDigests, Replaced, Rpm, Signed};
-use crate::spec::{PackSpec, PackVersion, Released};
-use crate::update::{self, Entry, Repodata};
-use crate::{Error, Result, digest};
+use crate::spec::{PackSpec, PackVersion, Released, Requirement};
+use crate::{Error, Result, digest, update};
 pub use output::check_output;
 use output::{KeyFile, Output};
 use payload::Watched;
+pub use payload::newest_build_time;
 
 /// What a pack is built from.
 #[derive(Clone, Copy)]
@@ -54,6 +57,10 @@ pub struct Pack {
     /// Bytes that the payload takes in dom0.
     pub installation_size: u64,
     pub iso_sha256: String,
+    /// What a host must provide.
+    pub host: Vec<Requirement>,
+    /// The keys that signed the packages which keep their signatures, as far as they are not the pack's.
+    pub other_keys: Vec<String>,
 }
 
 /// A file that was written, with its size in bytes.
@@ -93,6 +100,8 @@ pub struct Draft {
     packages: Vec<Package>,
     installation_size: u64,
     iso_sha256: String,
+    host: Vec<Requirement>,
+    other_keys: Vec<String>,
 }
 
 impl Draft {
@@ -111,15 +120,33 @@ impl Draft {
         self.output.path()
     }
 
+    /// Identifiers of the keys that signed the packages which keep their signatures, as far as they are not the pack's: hosts
+    /// must trust these too.
+    pub fn other_keys(&self) -> &[String] {
+        &self.other_keys
+    }
+
     /// Gives every file its final name; `report` is what was found about the image, as JSON.
     ///
     /// # Errors
     /// [`Error`] of class `Output`.
     pub fn publish(self, report: &str) -> Result<Pack> {
-        let Draft { output, key, uuid, packages, installation_size, iso_sha256 } = self;
+        let Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys } = self;
         let replaced_key = key.replaces;
         let [iso, checksum, key, report] = output.publish(&iso_sha256, key, report)?;
-        Ok(Pack { uuid, iso, checksum, key, report, replaced_key, packages, installation_size, iso_sha256 })
+        Ok(Pack {
+            uuid,
+            iso,
+            checksum,
+            key,
+            report,
+            replaced_key,
+            packages,
+            installation_size,
+            iso_sha256,
+            host,
+            other_keys,
+        })
     }
 }
 
@@ -142,39 +169,42 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
 
     progress.step("read payload");
     let payloads = payload::read(spec, request.payloads)?;
-    progress.made(&payloads.iter().map(Rpm::name).collect::<Vec<_>>().join(", "));
+    let spec = &completed::complete(spec, &payloads)?;
+    let drivers = completed::drivers(spec, &payloads)?;
+    let request = &Request { spec, ..*request };
+    progress.made(&told(&payloads));
     progress.step("digest payload");
-    let digests = payload::digests(&payloads, progress)?;
+    let digests = hash::payloads(&payloads, progress)?;
     progress.made("MD5 and SHA-256");
 
     progress.step("write metadata");
-    let uuid = match spec.uuid {
-        Some(uuid) => uuid,
-        None => identity::uuid(spec, version, certificate, epoch, &payloads, &digests),
-    };
+    let kept = signing::kept(request, &payloads)?;
+    let uuid = spec.uuid.unwrap_or_else(|| {
+        let parts = payloads.iter().zip(&digests).zip(&kept);
+        let parts: Vec<_> =
+            parts.map(|((rpm, digests), kept)| identity::Payload { rpm, digests, kept: *kept }).collect();
+        identity::uuid(spec, version, certificate, epoch, &parts)
+    });
     request.released.check_rises(version, uuid)?;
     let installation_size = payloads.iter().map(Rpm::installed_size).fold(0, u64::saturating_add);
     let document = update::update_document(spec, version, uuid, installation_size);
-    let (vendor, license) = payload::answered_for(spec, &payloads);
-    let companion = Companion { spec, version, uuid, vendor: vendor.as_deref(), license: &license, epoch };
-    let replaced: Vec<Replaced<'_>> = spec
-        .rollups
-        .iter()
-        .map(|rollup| Replaced { rollup, stamp: update::replaced_stamp(spec, version, uuid, rollup) })
-        .collect();
-    let companions = [rpm::update(companion, &payloads, &document, &replaced)?, rpm::control(companion)?];
-    let companion_digests = payload::digests(&companions, progress)?;
+    let comps = image::comps(spec, &drivers)?;
+    let companions = companions(request, uuid, &payloads, &document)?;
+    let companion_digests = hash::payloads(&companions, progress)?;
     progress.made(&format!("update.xml, update-{0}, control-{0}", spec.label));
 
     progress.step("sign packages");
     let packages: Vec<&Rpm> = payloads.iter().chain(&companions).collect();
     let digests: Vec<&PayloadDigests> = digests.iter().chain(&companion_digests).collect();
-    let (signed, document_signature) = sign(request, &packages, &digests, &document)?;
-    progress.made(&format!("{} packages and update.xml", signed.len()));
+    let (signed, document_signature) = signing::sign(request, &packages, &digests, &kept, &document)?;
+    let other_keys = signing::other_keys(certificate, &payloads, &kept);
+    progress.made(&signing::told(&kept));
 
     progress.step("write image");
-    let mut output = Output::create(request.output, &format!("{}-{version}.iso", spec.label))?;
-    let files = write_image(request, &mut output, &signed, &document, &document_signature, progress)?;
+    let name = spec.image.clone().unwrap_or_else(|| format!("{}-{version}.iso", spec.label));
+    let mut output = Output::create(request.output, &name)?;
+    let content = image::Content { packages: &signed, document: &document, document_signature, comps: &comps };
+    let files = image::write(request, &mut output, &content, progress)?;
     progress.made(&format!("{files} files, with repodata and its signature"));
 
     if let Some(changed) = payloads.iter().find(|rpm| !rpm.source().is_unchanged()) {
@@ -192,112 +222,29 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     progress.made("SHA-256 of the image as it is on the disk");
     let key = output.key_file(&spec.key_file, certificate)?;
     let packages = signed.iter().map(Package::of).collect();
-    Ok(Draft { output, key, uuid, packages, installation_size, iso_sha256 })
+    let host = spec.host.clone();
+    Ok(Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys })
 }
 
-/// Signs everything that exists before the image: the packages' headers and `update.xml`.
-fn sign(
-    request: &Request<'_>,
-    packages: &[&Rpm],
-    digests: &[&PayloadDigests],
-    document: &[u8],
-) -> Result<(Vec<Signed>, Signature)> {
-    let messages: Vec<&[u8]> = packages.iter().map(|rpm| rpm.header()).chain([document]).collect();
-    let mut signatures = sign_all(request, &messages)?;
-    let document_signature = signatures.pop().expect("one signature for each message");
-    let signed = packages
-        .iter()
-        .zip(digests)
-        .zip(&signatures)
-        .map(|((rpm, digests), signature)| Signed::new(rpm, digests, signature.packet()));
-    Ok((signed.collect::<Result<_>>()?, document_signature))
+/// The two packages with the pack's metadata.
+fn companions(request: &Request<'_>, uuid: Uuid, payloads: &[Rpm], document: &[u8]) -> Result<[Rpm; 2]> {
+    let Request { spec, version, epoch, .. } = *request;
+    let (vendor, license) = payload::answered_for(spec, payloads);
+    let companion = Companion { spec, version, uuid, vendor: vendor.as_deref(), license: &license, epoch };
+    let stamps = spec.rollups.iter().map(|rollup| update::replaced_stamp(spec, version, uuid, rollup));
+    let replaced: Vec<Replaced<'_>> =
+        spec.rollups.iter().zip(stamps).map(|(rollup, stamp)| Replaced { rollup, stamp }).collect();
+    Ok([rpm::update(companion, payloads, document, &replaced)?, rpm::control(companion)?])
 }
 
-fn sign_all(request: &Request<'_>, messages: &[&[u8]]) -> Result<Vec<Signature>> {
-    let certificate = request.signer.certificate();
-    request.signer.sign(messages, certificate.signature_time(request.epoch))
-}
-
-/// Writes the image; returns the number of its files.
-fn write_image(
-    request: &Request<'_>,
-    output: &mut Output,
-    signed: &[Signed],
-    document: &[u8],
-    document_signature: &Signature,
-    progress: &dyn Progress,
-) -> Result<usize> {
-    let Request { spec, epoch, .. } = *request;
-    let path = output.path().to_path_buf();
-    let failed = |e: WriteError| write_failed(&path, e);
-    let package_path = |package: &Signed| format!("Packages/{}", package.rpm.file_name());
-    let metadata = Repodata::NAMES.iter().map(|name| format!("repodata/{name}"));
-    let signatures = ["update.xml", "update.xml.asc", "repodata/repomd.xml.asc"].map(String::from);
-    let names: Vec<String> = signatures.into_iter().chain(metadata).chain(signed.iter().map(package_path)).collect();
-    let files = names.len();
-    let tree = Tree::new(names.into_iter().map(|name| (name, 0o644))).map_err(|e| {
-        Error::payload(
-            &spec.file,
-            format!("the image cannot hold these file names: {e}"),
-            "Shorten the names of packages or label",
-        )
-    })?;
-    let modified = UnixSeconds::new(epoch.into()).expect("32 bits of seconds end in 2106, which ISO 9660 can say");
-    let volume = Volume { id: &volume_id(&spec.label), application: "", publisher: "", modified };
-    let mut image = Writer::new(output.file(), &volume, tree).map_err(failed)?;
-    let mut entries = Vec::new();
-    let total = signed.iter().map(Signed::length).sum();
-    for package in signed {
-        let path = package_path(package);
-        // Hashed beside the writing: both take about the same time.
-        let (written, sha256) = std::thread::scope(|scope| {
-            let hash = scope.spawn(|| digest::sha256_hex(package.reader()));
-            let written = image.write(&path, Watched::new(package.reader(), total, progress));
-            (written, hash.join().expect("hashing does not panic"))
-        });
-        written.map_err(failed)?;
-        let sha256 = sha256.map_err(|e| payload::unreadable(&package.rpm, &e))?;
-        entries.push(Entry { package, path, sha256 });
+/// Names of packages, as many as a line has place for.
+fn told(payloads: &[Rpm]) -> String {
+    match payloads {
+        [first, .., last] if payloads.len() > 3 => {
+            format!("{} packages, {} to {}", payloads.len(), first.name(), last.name())
+        }
+        few => few.iter().map(Rpm::name).collect::<Vec<_>>().join(", "),
     }
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
-    let comps = update::comps(&spec.label);
-    let repodata = update::repodata(&entries, &comps, epoch);
-    let [repomd_signature] =
-        <[Signature; 1]>::try_from(sign_all(request, &[repodata.repomd()])?).expect("one signature for one message");
-    let (document_asc, repomd_asc) = (document_signature.armored(), repomd_signature.armored());
-    let small = [
-        ("update.xml", document),
-        ("update.xml.asc", document_asc.as_bytes()),
-        ("repodata/repomd.xml.asc", repomd_asc.as_bytes()),
-    ];
-    let metadata = repodata.files.iter().map(|(name, content)| (format!("repodata/{name}"), content.as_slice()));
-    for (path, content) in small.map(|(path, content)| (path.to_owned(), content)).into_iter().chain(metadata) {
-        image.write(&path, content).map_err(failed)?;
-    }
-    image.finish().map_err(failed)?;
-    Ok(files)
-}
-
-fn write_failed(image: &Path, error: WriteError) -> Error {
-    match error {
-        WriteError::Output { source, .. } => Error::output(image, &source),
-        WriteError::Source { path, source } => Error::payload(
-            Path::new(&path),
-            format!("cannot be read: {source}"),
-            "Leave the payload alone during a build",
-        ),
-        WriteError::TooLarge { path, limit } => Error::payload(
-            Path::new(&path),
-            format!("is larger than {limit} bytes, the most for a file on an ISO 9660 image"),
-            "Split it",
-        ),
-        other => Error::output(image, &std::io::Error::other(other)),
-    }
-}
-
-/// A volume identifier of at most 32 characters, which nothing reads but people.
-fn volume_id(label: &str) -> String {
-    label.chars().take(32).map(|c| c.to_ascii_uppercase()).map(|c| if c == '-' { '_' } else { c }).collect()
 }
 
 impl Package {

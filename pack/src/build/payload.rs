@@ -1,15 +1,13 @@
-//! Payload RPMs: read, held to the hosts' rules, and hashed.
+//! Payload RPMs: read, and held to the hosts' rules.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use md5::Md5;
 use rpm::PackageMetadata;
-use sha2::{Digest, Sha256};
 
 use super::Progress;
-use crate::rpm::{PayloadDigests, Rpm, Source, el7};
+use crate::rpm::{Rpm, Source, el7};
 use crate::spec::PackSpec;
 use crate::{Error, Result, digest};
 
@@ -22,30 +20,46 @@ pub(super) fn read(spec: &PackSpec, files: &[PathBuf]) -> Result<Vec<Rpm>> {
             "Name RPM files in pack.rpms, or give them with --rpm",
         ));
     }
-    let mut payloads: Vec<Rpm> = Vec::new();
-    for file in files {
-        let source = Source::open(file)
-            .map_err(|e| Error::payload(file, format!("cannot be read: {e}"), "Check the path and its permissions"))?;
-        let rpm = Rpm::read(source)?;
-        el7::check(&rpm)?;
-        if ["update", "control"].iter().any(|kind| rpm.name() == format!("{kind}-{}", spec.label)) {
+    let mut payloads = digest::in_parallel(files, |file| open(file)).into_iter().collect::<Result<Vec<Rpm>>>()?;
+    let own = ["update", "control"].map(|kind| format!("{kind}-{}", spec.label));
+    let mut seen: HashMap<&str, &Rpm> = HashMap::new();
+    for rpm in &payloads {
+        let (file, name) = (rpm.source().name(), rpm.name());
+        if own.iter().any(|own| own == name) {
             return Err(Error::payload(
                 file,
-                format!("has the name {}, which the builder gives to a package of its own", rpm.name()),
+                format!("has the name {name}, which the builder gives to a package of its own"),
                 "Leave it out, or rename it",
             ));
         }
-        if let Some(twin) = payloads.iter().find(|other| other.name() == rpm.name()) {
+        if let Some(twin) = seen.insert(name, rpm) {
             return Err(Error::payload(
                 file,
-                format!("is a second package {} (the first is {})", rpm.name(), twin.source().name().display()),
+                format!("is a second package {name} (the first is {})", twin.source().name().display()),
                 "Give each package once: a host installs one version of it",
             ));
         }
-        payloads.push(rpm);
     }
-    payloads.sort_by_key(Rpm::file_name);
+    payloads.sort_by_cached_key(Rpm::file_name);
     Ok(payloads)
+}
+
+/// The newest build time that packages state, in seconds since 1970: the time of a pack that depends on no clock.
+///
+/// # Errors
+/// [`Error`] of class `Payload` if one cannot be read.
+pub fn newest_build_time(files: &[PathBuf]) -> Result<u32> {
+    let time = |file: &PathBuf| open(file).map(|rpm| rpm.metadata().get_build_time().unwrap_or(0));
+    let times = digest::in_parallel(files, time).into_iter().collect::<Result<Vec<u64>>>()?;
+    Ok(times.into_iter().filter_map(|time| u32::try_from(time).ok()).max().unwrap_or(0))
+}
+
+fn open(file: &Path) -> Result<Rpm> {
+    let source = Source::open(file)
+        .map_err(|e| Error::payload(file, format!("cannot be read: {e}"), "Check the path and its permissions"))?;
+    let rpm = Rpm::read(source)?;
+    el7::check(&rpm)?;
+    Ok(rpm)
 }
 
 /// Vendor and licence of the packages with the pack's metadata: as the spec says, else what all payloads agree in, and the
@@ -66,49 +80,6 @@ pub(super) fn answered_for(spec: &PackSpec, payloads: &[Rpm]) -> (Option<String>
         said(PackageMetadata::get_license).into_iter().filter(|license| !license.is_empty()).collect();
     let license = spec.license.clone().unwrap_or_else(|| licences.join(" and "));
     (spec.vendor.clone().or(common), license)
-}
-
-#[derive(Clone, Copy)]
-enum Job<'a> {
-    ContentMd5(&'a Rpm),
-    PayloadSha256(&'a Rpm),
-}
-
-enum Done {
-    ContentMd5([u8; 16]),
-    PayloadSha256([u8; 32]),
-}
-
-/// Hashes every payload, two digests each, on all processors.
-pub(super) fn digests(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<PayloadDigests>> {
-    let jobs: Vec<Job<'_>> = rpms.iter().flat_map(|rpm| [Job::ContentMd5(rpm), Job::PayloadSha256(rpm)]).collect();
-    let total = rpms.iter().map(|rpm| 2 * rpm.content_length()).sum();
-    let results = digest::in_parallel(&jobs, |job| match job {
-        Job::ContentMd5(rpm) => {
-            let stream = Watched::new(rpm.source().read_from(rpm.header_offset()), total, progress);
-            digest::of::<Md5>(stream)
-                .map(|md5| Done::ContentMd5(md5.finalize().into()))
-                .map_err(|e| unreadable(rpm, &e))
-        }
-        Job::PayloadSha256(rpm) => {
-            let stream = Watched::new(rpm.source().read_from(rpm.payload_offset()), total, progress);
-            digest::of::<Sha256>(stream)
-                .map(|sha| Done::PayloadSha256(sha.finalize().into()))
-                .map_err(|e| unreadable(rpm, &e))
-        }
-    });
-    let results = results.into_iter().collect::<Result<Vec<_>>>()?;
-    let digests: Vec<PayloadDigests> = results
-        .chunks_exact(2)
-        .map(|pair| match pair {
-            [Done::ContentMd5(content_md5), Done::PayloadSha256(payload_sha256)] => {
-                PayloadDigests { content_md5: *content_md5, payload_sha256: *payload_sha256 }
-            }
-            _ => unreachable!("jobs come in these pairs, and results in their order"),
-        })
-        .collect();
-    rpms.iter().zip(&digests).try_for_each(|(rpm, digests)| digests.check(rpm))?;
-    Ok(digests)
 }
 
 pub(super) fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {

@@ -129,6 +129,32 @@ impl Signed {
         Ok(Signed { rpm: rpm.with_metadata(metadata), prefix, content_length })
     }
 
+    /// A package that keeps the signature header that it has, byte for byte.
+    ///
+    /// # Errors
+    /// [`Error`] of class `Payload` if that cannot be read again, or lacks what rpm 4.11 needs.
+    pub fn as_it_is(rpm: &Rpm) -> Result<Signed> {
+        let lacks = |what: &str| {
+            Error::payload(
+                rpm.source().name(),
+                format!(
+                    "is signed already, but its signature header does not state {what}, which rpm 4.11 of the hosts needs"
+                ),
+                "Have it signed anew: pack.rpm-signatures = \"replace\"",
+            )
+        };
+        if !rpm.states_content_md5() {
+            return Err(lacks("the MD5 of header and payload"));
+        }
+        if !rpm.states_archive_size() {
+            return Err(lacks("the archive's size"));
+        }
+        let mut prefix = Vec::new();
+        let read = rpm.source().read_from(0).take(rpm.header_offset()).read_to_end(&mut prefix);
+        read.map_err(|e| Error::payload(rpm.source().name(), format!("cannot be read: {e}"), "Check the disk"))?;
+        Ok(Signed { rpm: rpm.clone(), prefix, content_length: rpm.content_length() })
+    }
+
     /// Length of the whole package.
     pub fn length(&self) -> u64 {
         self.prefix.len() as u64 + self.content_length

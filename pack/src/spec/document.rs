@@ -188,6 +188,7 @@ impl Document {
             group_file,
             rpms: pack.rpms.into_iter().map(|path| origin.folder.join(path)).collect(),
             rpm_signatures: pack.rpm_signatures,
+            image: None,
             outputs,
             payload,
             legacy,

@@ -81,6 +81,9 @@ pub struct PackSpec {
     /// What becomes of their signatures.
     #[serde(skip_serializing_if = "RpmSignatures::is_default")]
     pub rpm_signatures: RpmSignatures,
+    /// File name of the image, if it is not label and version.
+    #[serde(skip)]
+    pub image: Option<String>,
     /// In which forms it is written: at least one, in order.
     #[serde(skip)]
     pub outputs: Vec<OutputKind>,

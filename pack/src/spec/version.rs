@@ -213,6 +213,11 @@ pub(crate) fn is_rpm_version(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+~".contains(&b))
 }
 
+/// What rpm 4.11 takes as a release.
+pub(crate) fn is_rpm_release(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+~".contains(&b))
+}
+
 /// `yyyymmddHHMMSS` in UTC.
 fn utc_digits(seconds: u64) -> Result<String> {
     let time = i64::try_from(seconds).ok().and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));

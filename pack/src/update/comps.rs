@@ -6,27 +6,40 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use super::xml;
+use super::xml::{self, Xml};
 
 /// The group's id, as `pool_update.apply` of xen-api names it.
 pub const GROUP: &str = "update";
 
-/// Writes the comps file of a pack: one group whose only member is `update-<label>`.
-pub fn comps(label: &str) -> Vec<u8> {
+/// The group of a driver disk, which the host installer takes into its own memory (host-installer, `driver.py`).
+pub const DRIVERS: &str = "drivers";
+
+/// Writes the comps file of a pack: one group whose only member is `update-<label>`, and for a driver disk one of the
+/// packages with drivers.
+pub fn comps(label: &str, drivers: &[String]) -> Vec<u8> {
     let mut document = xml::document();
     xml::raw(&mut document, "\n<!DOCTYPE comps PUBLIC \"-//Red Hat, Inc.//DTD Comps info//EN\" \"comps.dtd\">");
     xml::nest(&mut document, "comps", &[], |inner| {
-        xml::nest(inner, "group", &[], |group| {
-            xml::text(group, "id", &[], GROUP);
-            xml::text(group, "name", &[], label);
-            xml::text(group, "default", &[], "false");
-            xml::text(group, "uservisible", &[], "true");
-            xml::nest(group, "packagelist", &[], |list| {
-                xml::text(list, "packagereq", &[("type", "mandatory")], &format!("update-{label}"));
-            });
-        });
+        write_group(inner, GROUP, label, &[format!("update-{label}")]);
+        if !drivers.is_empty() {
+            write_group(inner, DRIVERS, DRIVERS, drivers);
+        }
     });
     xml::finish(document)
+}
+
+fn write_group(xml: &mut Xml, id: &str, name: &str, members: &[String]) {
+    xml::nest(xml, "group", &[], |group| {
+        xml::text(group, "id", &[], id);
+        xml::text(group, "name", &[], name);
+        xml::text(group, "default", &[], "false");
+        xml::text(group, "uservisible", &[], "true");
+        xml::nest(group, "packagelist", &[], |list| {
+            for member in members {
+                xml::text(list, "packagereq", &[("type", "mandatory")], member);
+            }
+        });
+    });
 }
 
 /// The mandatory members of a comps group, as yum 3.4.3 reads them.

@@ -8,7 +8,7 @@ mod document;
 mod repodata;
 mod xml;
 
-pub use comps::{GROUP, comps, group_packages};
+pub use comps::{DRIVERS, GROUP, comps, group_packages};
 pub use document::{replaced_stamp, update_document};
 pub use repodata::{Entry, Repodata, repodata};
 

@@ -78,7 +78,7 @@ fn an_update_xml_that_xapi_would_refuse_is_refused() {
 
 #[test]
 fn comps_has_the_group_that_xapi_installs() {
-    let comps = comps("xscontainer");
+    let comps = comps("xscontainer", &[]);
     assert_eq!(group_packages(&comps, GROUP).unwrap(), ["update-xscontainer"]);
     expect![[r#"
         <?xml version="1.0" encoding="UTF-8"?>
@@ -100,7 +100,7 @@ fn comps_has_the_group_that_xapi_installs() {
 
 #[test]
 fn a_comps_file_by_which_yum_would_silently_do_nothing_is_noticed() {
-    let good = text(comps("sample"));
+    let good = text(comps("sample", &[]));
     for (from, to) in [
         ("<id>update</id>", "<id>updates</id>"),
         ("\"-//Red Hat, Inc.//DTD Comps info//EN\" \"comps.dtd\"", "&quot;-//Red Hat&quot;"),
@@ -117,7 +117,7 @@ fn sample_repodata() -> Repodata {
     let rpm = fixture::read(fixture::sample());
     let signed = Signed::new(&rpm, &fixture::digests(&rpm), vec![7; 566]).unwrap();
     let entry = Entry { package: &signed, path: "Packages/sample-1.2.3-4.noarch.rpm".into(), sha256: "ab".repeat(32) };
-    repodata(&[entry], &comps("sample"), 1_700_000_000)
+    repodata(&[entry], &comps("sample", &[]), 1_700_000_000)
 }
 
 fn unpacked(repodata: &Repodata, name: &str) -> String {
@@ -227,7 +227,7 @@ proptest! {
 
     #[test]
     fn damaged_comps_are_read_or_refused(at in 0_usize..400, value: u8) {
-        let mut bytes = comps("sample");
+        let mut bytes = comps("sample", &[]);
         let at = at.min(bytes.len() - 1);
         bytes[at] = value;
         let _ = group_packages(&bytes, GROUP);

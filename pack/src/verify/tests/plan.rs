@@ -178,7 +178,7 @@ impl Plan {
             .iter()
             .map(|(package, path, sha256)| Entry { package, path: path.clone(), sha256: sha256.clone() })
             .collect();
-        let comps = (self.comps)(String::from_utf8(comps("xscontainer")).unwrap());
+        let comps = (self.comps)(String::from_utf8(comps("xscontainer", &[])).unwrap());
         let made = repodata(&entries, comps.as_bytes(), EPOCH);
         let mut listed = Vec::new();
         for (name, mut stored) in made.files.into_iter().skip(1) {
