@@ -61,6 +61,11 @@ impl PackImage {
         self.source.length()
     }
 
+    /// The bytes of the whole file.
+    pub fn whole(&self) -> &Source {
+        &self.source
+    }
+
     /// The volume identifier.
     pub fn volume_id(&self) -> &str {
         &self.volume_id

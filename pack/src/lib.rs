@@ -20,6 +20,7 @@ mod printable;
 pub mod report;
 pub mod rpm;
 pub mod spec;
+pub mod supply;
 pub mod update;
 pub mod verify;
 mod xml;

@@ -107,6 +107,7 @@ pub fn build_from(version: &str, payloads: &[PathBuf], signer: &dyn Signer, fold
         payloads,
         signer,
         epoch: EPOCH,
+        supply: None,
         output: &folder.path().join("out"),
     };
     let draft = build(&request, &Unwatched).expect("the pack is built");

@@ -10,18 +10,23 @@ use pack::spec::PackSpec;
 use pack::{Error, Result};
 
 use crate::commit::Source;
-use crate::tools::{self, GENERATE_RPM};
+use crate::tools;
 use pack::commands::terminal::{self, Terminal};
 
 /// The only target that every host runs.
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile in Cargo.toml for what lands in dom0.
 const PROFILE: &str = "dom0";
 
-/// Builds the RPM of the agent; returns its path.
-pub(crate) fn build(root: &Path, spec: &PackSpec, source: &Source, terminal: &Terminal) -> Result<PathBuf> {
+/// Builds the RPM of the agent with this `cargo generate-rpm`; returns its path.
+pub(crate) fn build(
+    root: &Path,
+    spec: &PackSpec,
+    source: &Source,
+    tool: &Path,
+    terminal: &Terminal,
+) -> Result<PathBuf> {
     let payload = spec.own_payload()?;
-    let tool = GENERATE_RPM.program(root, terminal)?;
     let programs = build_programs(root, spec, source, terminal)?;
 
     terminal.step_of_program("package", "cargo generate-rpm");
@@ -76,7 +81,7 @@ fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Term
 }
 
 /// Settings of the user that would change the program.
-fn fix_environment(build: &mut Command) {
+pub(crate) fn fix_environment(build: &mut Command) {
     for (name, _) in env::vars_os() {
         let shown = name.to_string_lossy();
         let changes_code =
@@ -89,7 +94,7 @@ fn fix_environment(build: &mut Command) {
 }
 
 /// A static program in which no path of this machine is left.
-fn rustc_flags(root: &Path) -> Vec<String> {
+pub(crate) fn rustc_flags(root: &Path) -> Vec<String> {
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
     let mut remap = |from: PathBuf, to: &str| {
         let canonical = fs::canonicalize(&from).unwrap_or_else(|_| from.clone());

@@ -14,19 +14,48 @@ pub(crate) struct Source {
     pub(crate) epoch: u32,
     /// One line for people.
     pub(crate) what: String,
+    /// The whole hash of the commit, if git knows one.
+    pub(crate) commit: Option<String>,
+    pub(crate) tree: Tree,
+}
+
+/// What the tree is, compared with its commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tree {
+    Clean,
+    Modified,
+    Unknown,
+}
+
+impl Tree {
+    /// The word for it in statements of provenance.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Tree::Clean => "clean",
+            Tree::Modified => "modified",
+            Tree::Unknown => "unknown",
+        }
+    }
 }
 
 /// Looks at the tree. A tag `v<version>` on the commit names the version; a modified tree is refused unless allowed.
 pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Result<Source> {
     let version = |state| PackVersion::of_source(released, &state);
-    let head = match git(root, &["log", "-1", "--format=%ct %h"])? {
+    let head = match git(root, &["log", "-1", "--format=%ct %H"])? {
         Git::Said(head) => head,
         nothing => {
             let built = time_of_build();
-            return describe(version(SourceState::Unknown { built })?, built, nothing.why().into());
+            return describe(
+                version(SourceState::Unknown { built })?,
+                built,
+                nothing.why().into(),
+                None,
+                Tree::Unknown,
+            );
         }
     };
-    let (time, hash) = head.split_once(' ').unwrap_or((&head, ""));
+    let (time, commit) = head.split_once(' ').unwrap_or((&head, ""));
+    let (hash, known) = (commit.get(..10).unwrap_or(commit), Some(commit.to_owned()));
     let time: u64 = time
         .parse()
         .map_err(|_| Error::tool("git", format!("gave {head:?} for the time of the commit"), "Check `git log -1`"))?;
@@ -43,16 +72,20 @@ pub(crate) fn source(root: &Path, released: &Released, allow_dirty: bool) -> Res
         // Two builds of a modified tree differ: each gets a version of its own, which rises.
         let built = time_of_build();
         let state = SourceState::Modified { time, built };
-        return describe(version(state)?, built, format!("commit {hash} with uncommitted changes"));
+        let what = format!("commit {hash} with uncommitted changes");
+        return describe(version(state)?, built, what, known, Tree::Modified);
     }
     let tags = git(root, &["tag", "--points-at", "HEAD", "--list", "v[0-9]*", "--sort=-version:refname"])?.text();
     match tags.lines().next().and_then(|tag| tag.strip_prefix('v')) {
-        Some(tag) => describe(PackVersion::of_release(tag)?, time, format!("release {tag}, commit {hash}")),
-        None => describe(version(SourceState::Commit { time })?, time, format!("commit {hash}")),
+        Some(tag) => {
+            let what = format!("release {tag}, commit {hash}");
+            describe(PackVersion::of_release(tag)?, time, what, known, Tree::Clean)
+        }
+        None => describe(version(SourceState::Commit { time })?, time, format!("commit {hash}"), known, Tree::Clean),
     }
 }
 
-fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
+fn describe(version: PackVersion, time: u64, what: String, commit: Option<String>, tree: Tree) -> Result<Source> {
     if time > now() {
         // Package builders put the earlier of both times into packages, so the bytes would depend on the clock.
         return Err(Error::version(
@@ -63,7 +96,7 @@ fn describe(version: PackVersion, time: u64, what: String) -> Result<Source> {
     }
     let epoch = u32::try_from(time)
         .map_err(|_| Error::version(&version, "its commit lies after 2106", "Correct the commit's date"))?;
-    Ok(Source { version, epoch, what })
+    Ok(Source { version, epoch, what, commit, tree })
 }
 
 /// The time that a build of an uncommitted state bears: SOURCE_DATE_EPOCH, as reproducible-builds.org defines it, else

@@ -33,7 +33,7 @@ pub(crate) enum Command {
 /// Build the agent and the signed supplemental pack that carries it: target/pack/xscontainer-VERSION.iso.
 #[derive(Debug, Default, Args)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 spec/, 4 an RPM, 5 the version, 6 the key, \
-    7 cannot write, 8 another program, 9 a rule is broken, 10 a captured host, 11 scripts not proven, 130 interrupted")]
+    7 cannot write, 8 another program, 9 a rule is broken or --reproduce gave other bytes, 10 a captured host, 11 scripts not proven, 130 interrupted")]
 pub(crate) struct Pack {
     /// Folder for the results [default: target/pack]
     #[arg(short, long, value_name = "FOLDER")]
@@ -49,6 +49,10 @@ pub(crate) struct Pack {
     /// Rehearse the upgrade from this earlier release [default: from a stand-in]
     #[arg(long, value_name = "ISO")]
     pub(crate) previous: Option<PathBuf>,
+    /// Build this image again from the commit that it records, with its signatures, and compare the bytes; its public key
+    /// is --key or lies beside it, and nothing is written
+    #[arg(long, value_name = "ISO", conflicts_with_all = ["output", "gpg_key", "allow_dirty", "previous"])]
+    pub(crate) reproduce: Option<PathBuf>,
     /// Print errors only
     #[arg(short, long)]
     pub(crate) quiet: bool,

@@ -9,6 +9,8 @@ mod commit;
 mod debian;
 mod flags;
 mod pack_command;
+mod reproduce;
+mod supply;
 mod test_command;
 mod test_programs;
 mod tools;

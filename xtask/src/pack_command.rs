@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pack::build::{self, Pack as Built, Request};
+use pack::build::{self, Draft, Pack as Built, Request};
 use pack::dom0::capture::Capture;
 use pack::openpgp::Signer;
 use pack::spec::{PackSpec, PackVersion, Released};
@@ -12,7 +12,8 @@ use pack::{Error, Result};
 use serde_json::json;
 
 use crate::flags::Pack;
-use crate::{agent_rpm, commit, root};
+use crate::tools::GENERATE_RPM;
+use crate::{agent_rpm, commit, reproduce, root, supply};
 use pack::commands::proof::{Proof, Stage, tell_unproven};
 use pack::commands::terminal::{self, Terminal};
 use pack::commands::{interrupt, now, print, signer};
@@ -27,6 +28,9 @@ pub(crate) fn run(flags: &Pack) -> anyhow::Result<u8> {
 }
 
 fn build_pack(flags: &Pack) -> Result<u8> {
+    if let Some(iso) = &flags.reproduce {
+        return reproduce::run(flags, iso);
+    }
     let terminal = Terminal::new(flags.quiet || flags.json);
     let root = root();
     let folder = root.join("spec");
@@ -40,20 +44,8 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     let signer = signer::signer(&flags.key, &terminal)?;
     interrupt::watch()?;
 
-    let payloads = match flags.rpm.as_slice() {
-        [] => vec![agent_rpm::build(&root, &spec, &source, &terminal)?],
-        ready => ready.to_vec(),
-    };
-    let request = Request {
-        spec: &spec,
-        version: &source.version,
-        released: &released,
-        payloads: &payloads,
-        signer: &*signer,
-        epoch: source.epoch,
-        output: &output,
-    };
-    let draft = build::build(&request, &terminal)?;
+    let tree = Tree { root: &root, spec: &spec, released: &released, source: &source };
+    let draft = tree.build(&root, &flags.rpm, &*signer, &output, &terminal)?;
     let key = signer.certificate().armored();
     let policy = Policy {
         // Other payloads under this project's label are not this project's pack.
@@ -90,6 +82,48 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     Ok(tell_unproven(&proof))
 }
 
+/// A source tree, looked at.
+pub(crate) struct Tree<'a> {
+    pub(crate) root: &'a Path,
+    pub(crate) spec: &'a PackSpec,
+    pub(crate) released: &'a Released,
+    pub(crate) source: &'a commit::Source,
+}
+
+impl Tree<'_> {
+    /// Builds the pack of the tree, with the agent's RPM or, if there are any, with ready ones. Programs that commands
+    /// install lie in the workspace `tools`.
+    pub(crate) fn build(
+        &self,
+        tools: &Path,
+        ready: &[PathBuf],
+        signer: &dyn Signer,
+        output: &Path,
+        terminal: &Terminal,
+    ) -> Result<Draft> {
+        let Tree { root, spec, released, source } = *self;
+        let (payloads, supply) = match ready {
+            [] => {
+                let generate_rpm = GENERATE_RPM.program(tools, terminal)?;
+                let rpm = agent_rpm::build(root, spec, source, &generate_rpm, terminal)?;
+                (vec![rpm], supply::of_tree(root, spec, source, terminal)?)
+            }
+            ready => (ready.to_vec(), supply::of_ready(source, ready)?),
+        };
+        let request = Request {
+            spec,
+            version: &source.version,
+            released,
+            payloads: &payloads,
+            signer,
+            epoch: source.epoch,
+            supply: Some(&supply),
+            output,
+        };
+        build::build(&request, terminal)
+    }
+}
+
 fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Built, proof: &Proof) -> String {
     let certificate = signer.certificate();
     let mut lines = vec![
@@ -112,7 +146,7 @@ fn table(spec: &PackSpec, version: &PackVersion, signer: &dyn Signer, pack: &Bui
         lines.push(row(package.file.clone(), &terminal::size(package.size), &terminal::size(package.installed_size)));
     }
     lines.extend([String::new(), row("written".into(), "size", "")]);
-    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report] {
+    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report].into_iter().chain(&pack.beside) {
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
     lines.extend([String::new(), proof.report().checks_text().trim_end().to_owned()]);
@@ -146,6 +180,7 @@ fn as_json(
         "version": version.as_str(),
         "uuid": pack.uuid,
         "iso": { "path": pack.iso.path, "size": pack.iso.size, "sha256": pack.iso_sha256 },
+        "beside": pack.beside.iter().map(|file| json!({ "path": file.path })).collect::<Vec<_>>(),
         "checksum": { "path": pack.checksum.path },
         "key": {
             "path": pack.key.path,

@@ -11,7 +11,7 @@ use pack::commands::terminal::Terminal;
 /// A program from crates.io at the one version that is used.
 pub(crate) struct Tool {
     name: &'static str,
-    version: &'static str,
+    pub(crate) version: &'static str,
     /// A tool that runs for seconds need not be optimised for minutes.
     opt_level: &'static str,
 }

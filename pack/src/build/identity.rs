@@ -10,6 +10,7 @@ use crate::digest::hex;
 use crate::openpgp::Certificate;
 use crate::rpm::{PayloadDigests, Rpm};
 use crate::spec::{PackSpec, PackVersion};
+use crate::supply::Supply;
 
 /// Namespace of the uuids of packs from this builder (RFC 9562, 5.5).
 const NAMESPACE: Uuid = uuid!("6f3d7e0c-5a0b-4c58-9d0e-2f6f4f1c9a11");
@@ -32,6 +33,7 @@ pub(super) fn uuid(
     certificate: &Certificate,
     epoch: u32,
     payloads: &[Payload<'_>],
+    supply: Option<&Supply>,
 ) -> Uuid {
     let spec = serde_json::to_vec(spec).expect("a spec is plain data");
     let mut name = format!(
@@ -45,6 +47,10 @@ pub(super) fn uuid(
         if let Some(packet) = rpm.header_signature().filter(|_| *kept) {
             name += &format!("signed {}\n", hex(&Sha256::digest(packet)));
         }
+    }
+    if let Some(supply) = supply {
+        let supply = serde_json::to_vec(supply).expect("what is known of a pack is plain data");
+        name += &format!("supply {}\n", hex(&Sha256::digest(supply)));
     }
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::thread;
 
 use medium::iso9660::{Tree, UnixSeconds, Volume, WriteError, Writer};
+use uuid::Uuid;
 
 use super::output::Output;
 use super::payload::Watched;
@@ -11,11 +12,13 @@ use super::{Progress, Request, hash, signing};
 use crate::openpgp::Signature;
 use crate::rpm::Signed;
 use crate::spec::PackSpec;
+use crate::supply::{self, Contents, Documents, Packed, Supply};
 use crate::update::{self, Entry, Repodata};
 use crate::{Error, Result};
 
 /// What goes onto an image, beside what is made of it.
 pub(super) struct Content<'a> {
+    pub(super) uuid: Uuid,
     pub(super) packages: &'a [Signed],
     /// `update.xml`.
     pub(super) document: &'a [u8],
@@ -46,21 +49,23 @@ pub(super) fn comps(spec: &PackSpec, drivers: &[String]) -> Result<Vec<u8>> {
     Ok(text.as_bytes().to_vec())
 }
 
-/// Writes the image; returns the number of its files.
+/// Writes the image; returns the number of its files, and the documents that are among them.
 pub(super) fn write(
     request: &Request<'_>,
     output: &mut Output,
     content: &Content<'_>,
     progress: &dyn Progress,
-) -> Result<usize> {
+) -> Result<(usize, Option<Documents>)> {
     let Request { spec, epoch, .. } = *request;
-    let Content { packages: signed, document, document_signature, comps } = content;
+    let Content { uuid, packages: signed, document, document_signature, comps } = content;
     let path = output.path().to_path_buf();
     let failed = |e: WriteError| write_failed(&path, e);
     let package_path = |package: &Signed| format!("Packages/{}", package.rpm.file_name());
     let metadata = Repodata::NAMES.iter().map(|name| format!("repodata/{name}"));
+    let document_names = supply::NAMES.iter().filter(|_| request.supply.is_some()).map(|name| (*name).to_owned());
     let signatures = ["update.xml", "update.xml.asc", "repodata/repomd.xml.asc"].map(String::from);
-    let names: Vec<String> = signatures.into_iter().chain(metadata).chain(signed.iter().map(package_path)).collect();
+    let names: Vec<String> =
+        signatures.into_iter().chain(metadata).chain(document_names).chain(signed.iter().map(package_path)).collect();
     let files = names.len();
     let tree = Tree::new(names.into_iter().map(|name| (name, 0o644))).map_err(|e| {
         Error::payload(
@@ -96,11 +101,39 @@ pub(super) fn write(
         ("repodata/repomd.xml.asc", repomd_asc.as_bytes()),
     ];
     let metadata = repodata.files.iter().map(|(name, content)| (format!("repodata/{name}"), content.as_slice()));
-    for (path, content) in small.map(|(path, content)| (path.to_owned(), content)).into_iter().chain(metadata) {
-        image.write(&path, content).map_err(failed)?;
+    let metadata: Vec<(String, &[u8])> = metadata.collect();
+    let small: Vec<(&str, &[u8])> =
+        small.into_iter().chain(metadata.iter().map(|(path, content)| (path.as_str(), *content))).collect();
+    let documents = request.supply.map(|supply| documents(request, supply, *uuid, &entries, &small));
+    for (path, content) in &small {
+        image.write(path, *content).map_err(failed)?;
+    }
+    for (path, content) in documents.iter().flat_map(Documents::inside) {
+        image.write(path, content.as_slice()).map_err(failed)?;
     }
     image.finish().map_err(failed)?;
-    Ok(files)
+    Ok((files, documents))
+}
+
+fn documents(
+    request: &Request<'_>,
+    supply: &Supply,
+    uuid: Uuid,
+    entries: &[Entry<'_>],
+    files: &[(&str, &[u8])],
+) -> Documents {
+    let packages: Vec<Packed<'_>> =
+        entries.iter().map(|Entry { package, path, sha256 }| Packed { rpm: &package.rpm, path, sha256 }).collect();
+    let contents = Contents {
+        label: &request.spec.label,
+        version: request.version.as_str(),
+        description: &request.spec.description,
+        uuid,
+        epoch: request.epoch,
+        packages: &packages,
+        files,
+    };
+    Documents::new(supply, &contents)
 }
 
 fn write_failed(image: &Path, error: WriteError) -> Error {

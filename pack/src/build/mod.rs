@@ -18,9 +18,10 @@ use uuid::Uuid;
 use crate::openpgp::Signer;
 use crate::rpm::{self, Companion, PayloadDigests, Replaced, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released, Requirement};
+use crate::supply::{Documents, Supply};
 use crate::{Error, Result, digest, update};
 pub use output::check_output;
-use output::{KeyFile, Output};
+use output::{KeyFile, Output, Published};
 use payload::Watched;
 pub use payload::newest_build_time;
 
@@ -35,6 +36,8 @@ pub struct Request<'a> {
     pub signer: &'a dyn Signer,
     /// The one time that the pack bears, in seconds since 1970.
     pub epoch: u32,
+    /// What the pack's bill of materials and provenance say beside what is in its packages; `None` if it has none.
+    pub supply: Option<&'a Supply>,
     /// The folder that takes the results.
     pub output: &'a Path,
 }
@@ -50,6 +53,8 @@ pub struct Pack {
     pub key: OutputFile,
     /// What was found about the image.
     pub report: OutputFile,
+    /// Bill of materials and provenance of the image, if it has them.
+    pub beside: Vec<OutputFile>,
     /// Whether another key's file of that name was there before.
     pub replaced_key: bool,
     /// What is in `Packages/`, payload first.
@@ -102,6 +107,7 @@ pub struct Draft {
     iso_sha256: String,
     host: Vec<Requirement>,
     other_keys: Vec<String>,
+    documents: Option<Documents>,
 }
 
 impl Draft {
@@ -131,15 +137,18 @@ impl Draft {
     /// # Errors
     /// [`Error`] of class `Output`.
     pub fn publish(self, report: &str) -> Result<Pack> {
-        let Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys } = self;
+        let Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys, documents } = self;
         let replaced_key = key.replaces;
-        let [iso, checksum, key, report] = output.publish(&iso_sha256, key, report)?;
+        let name = output.path().file_name().unwrap_or_default().to_string_lossy();
+        let beside = documents.iter().flat_map(|documents| documents.beside(&name, &iso_sha256)).collect();
+        let Published { iso, checksum, key, report, beside } = output.publish(&iso_sha256, key, report, beside)?;
         Ok(Pack {
             uuid,
             iso,
             checksum,
             key,
             report,
+            beside,
             replaced_key,
             packages,
             installation_size,
@@ -183,7 +192,7 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
         let parts = payloads.iter().zip(&digests).zip(&kept);
         let parts: Vec<_> =
             parts.map(|((rpm, digests), kept)| identity::Payload { rpm, digests, kept: *kept }).collect();
-        identity::uuid(spec, version, certificate, epoch, &parts)
+        identity::uuid(spec, version, certificate, epoch, &parts, request.supply)
     });
     request.released.check_rises(version, uuid)?;
     let installation_size = payloads.iter().map(Rpm::installed_size).fold(0, u64::saturating_add);
@@ -203,8 +212,8 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     progress.step("write image");
     let name = spec.image.clone().unwrap_or_else(|| format!("{}-{version}.iso", spec.label));
     let mut output = Output::create(request.output, &name)?;
-    let content = image::Content { packages: &signed, document: &document, document_signature, comps: &comps };
-    let files = image::write(request, &mut output, &content, progress)?;
+    let content = image::Content { uuid, packages: &signed, document: &document, document_signature, comps: &comps };
+    let (files, documents) = image::write(request, &mut output, &content, progress)?;
     progress.made(&format!("{files} files, with repodata and its signature"));
 
     if let Some(changed) = payloads.iter().find(|rpm| !rpm.source().is_unchanged()) {
@@ -223,7 +232,7 @@ fn pipeline(request: &Request<'_>, progress: &dyn Progress) -> Result<Draft> {
     let key = output.key_file(&spec.key_file, certificate)?;
     let packages = signed.iter().map(Package::of).collect();
     let host = spec.host.clone();
-    Ok(Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys })
+    Ok(Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys, documents })
 }
 
 /// The two packages with the pack's metadata.

@@ -79,30 +79,53 @@ impl Output {
         let path = self.folder.join(name);
         let armored = certificate.armored();
         let replaces = fs::read(&path).is_ok_and(|other| other != armored.as_bytes());
-        let file = small(&self.folder, &armored).map_err(|e| Error::output(&path, &e))?;
+        let file = small(&self.folder, armored.as_bytes()).map_err(|e| Error::output(&path, &e))?;
         Ok(KeyFile { file, path, replaces })
     }
 
-    /// Gives every file its name: image, checksum, key and report.
-    pub(super) fn publish(self, sha256: &str, key: KeyFile, report: &str) -> Result<[OutputFile; 4]> {
+    /// Gives every file its name: image, checksum, key, report, and files that are called as the image and something more.
+    pub(super) fn publish(
+        self,
+        sha256: &str,
+        key: KeyFile,
+        report: &str,
+        beside: Vec<(&str, Vec<u8>)>,
+    ) -> Result<Published> {
         let Output { folder, path, image } = self;
         let checksum_path = PathBuf::from(format!("{}.sha256", path.display()));
         let name = path.file_name().expect("the image has a name").to_string_lossy();
-        let checksum = small(&folder, &format!("{sha256}  {name}\n")).map_err(|e| Error::output(&checksum_path, &e))?;
+        let checksum =
+            small(&folder, format!("{sha256}  {name}\n").as_bytes()).map_err(|e| Error::output(&checksum_path, &e))?;
         let report_path = folder.join(REPORT);
-        let report = small(&folder, report).map_err(|e| Error::output(&report_path, &e))?;
+        let report = small(&folder, report.as_bytes()).map_err(|e| Error::output(&report_path, &e))?;
+        let beside = beside.into_iter().map(|(suffix, content)| {
+            let path = PathBuf::from(format!("{}.{suffix}", path.display()));
+            small(&folder, &content).map_err(|e| Error::output(&path, &e)).map(|file| (path, file))
+        });
+        let beside = beside.collect::<Result<Vec<_>>>()?;
         // A rename onto a folder would fail half-way.
-        if let Some(taken) = [&path, &checksum_path, &key.path, &report_path].into_iter().find(|path| path.is_dir()) {
+        let names = [&path, &checksum_path, &key.path, &report_path].into_iter();
+        if let Some(taken) = names.chain(beside.iter().map(|(path, _)| path)).find(|path| path.is_dir()) {
             return Err(Error::output(taken, &io::ErrorKind::IsADirectory.into()));
         }
         image.as_file().sync_all().map_err(|e| Error::output(&path, &e))?;
         // The image first: if even that fails, everything is as it was.
-        let image = persist(image, path)?;
+        let iso = persist(image, path)?;
         let checksum = persist(checksum, checksum_path)?;
         let key = persist(key.file, key.path)?;
         let report = persist(report, report_path)?;
-        Ok([image, checksum, key, report])
+        let beside = beside.into_iter().map(|(path, file)| persist(file, path)).collect::<Result<_>>()?;
+        Ok(Published { iso, checksum, key, report, beside })
     }
+}
+
+/// The files that a build leaves.
+pub(super) struct Published {
+    pub(super) iso: OutputFile,
+    pub(super) checksum: OutputFile,
+    pub(super) key: OutputFile,
+    pub(super) report: OutputFile,
+    pub(super) beside: Vec<OutputFile>,
 }
 
 /// A public key that waits for its name.
@@ -129,9 +152,9 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
         .tempfile_in(folder)
 }
 
-fn small(folder: &Path, content: &str) -> io::Result<NamedTempFile> {
+fn small(folder: &Path, content: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = temporary(folder)?;
-    file.write_all(content.as_bytes())?;
+    file.write_all(content)?;
     file.as_file().sync_all()?;
     Ok(file)
 }

@@ -56,6 +56,7 @@ fn a_pack_by_the_builder_passes_every_check_of_both_sets() {
         payloads: &[payload],
         signer: &key,
         epoch: EPOCH,
+        supply: None,
         output: &folder.path().join("out"),
     };
     let pack = build(&request, &Unwatched).unwrap().publish("{}").unwrap();
