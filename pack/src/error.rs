@@ -152,6 +152,19 @@ impl Error {
         )
     }
 
+    /// An image that is not installed, because it breaks so many rules of its readers; they were told one by one.
+    pub fn refused_image(image: &Path, rules: usize) -> Error {
+        Error::new(
+            Class::Readback,
+            image.display(),
+            match rules {
+                1 => "is not installed: it breaks the rule above".to_owned(),
+                _ => format!("is not installed: it breaks the {rules} rules above"),
+            },
+            "Ask its vendor; with --ignore-rules the host itself decides",
+        )
+    }
+
     /// The user stopped it.
     pub fn interrupted() -> Error {
         Error::new(Class::Interrupted, "interrupted", "nothing was written", "Run the same command again")

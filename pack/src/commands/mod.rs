@@ -5,6 +5,7 @@
 pub mod capture_host;
 pub mod consent;
 pub mod inspect;
+pub mod install;
 pub mod interrupt;
 pub mod list;
 pub mod proof;
@@ -35,6 +36,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Verify(verify::Verify),
     CaptureHost(capture_host::CaptureHost),
+    Install(install::Install),
     List(list::List),
     Remove(remove::Remove),
 }
@@ -48,6 +50,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),
         Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
+        Command::Install(flags) => install::run(&flags),
         Command::List(flags) => list::run(&flags).map(|()| 0),
         Command::Remove(flags) => remove::run(&flags),
     })

@@ -78,7 +78,7 @@ pub fn run(flags: &Remove) -> anyhow::Result<u8> {
     }
     let script = match removal.script {
         Script::Shipped => removal::shipped(&uuid),
-        Script::Default => "the default one; the pack ships none".into(),
+        Script::Default => "the default one".into(),
     };
     print(&format!("  script     {script}, at most {} s\n", flags.time_limit))?;
     tell_others(&state, &uuid)?;
