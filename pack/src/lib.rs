@@ -8,10 +8,12 @@
 pub mod build;
 pub mod check;
 pub mod commands;
+pub mod compare;
 pub mod contents;
 mod digest;
 pub mod dom0;
 pub mod error;
+pub mod extract;
 pub mod image;
 pub mod inspect;
 pub mod install;

@@ -4,9 +4,14 @@
 
 pub mod capture_host;
 pub mod consent;
+pub mod diff;
+pub mod extract;
+pub mod inspect;
 pub mod inspect;
 pub mod install;
 pub mod interrupt;
+pub mod interrupt;
+pub mod key;
 pub mod list;
 pub mod proof;
 pub mod remove;
@@ -34,6 +39,9 @@ pub struct Suppack {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Inspect),
+    Extract(extract::Extract),
+    Diff(diff::Diff),
+    Key(key::Key),
     Verify(verify::Verify),
     CaptureHost(capture_host::CaptureHost),
     Install(install::Install),
@@ -48,6 +56,9 @@ pub const REMAINS: u8 = 13;
 pub fn main() -> ExitCode {
     exit(match Suppack::parse().command {
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
+        Command::Extract(flags) => extract::run(&flags).map(|()| 0),
+        Command::Diff(flags) => diff::run(&flags),
+        Command::Key(flags) => key::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),
         Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
         Command::Install(flags) => install::run(&flags),

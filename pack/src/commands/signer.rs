@@ -3,7 +3,7 @@
 use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use zeroize::Zeroizing;
@@ -69,26 +69,41 @@ pub fn signer(flags: &SigningKey, terminal: &Terminal) -> Result<Box<dyn Signer>
 }
 
 fn passphrase(flags: &SigningKey, key: &str) -> Result<Zeroizing<String>> {
-    if let Some(file) = &flags.passphrase_file {
-        let text = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
-            Error::key(key, format!("its passphrase file {} cannot be read: {e}", file.display()), "Check the path")
-        })?;
-        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
-    }
-    if let Some(name) = &flags.passphrase_env {
-        return env::var(name).map(Zeroizing::new).map_err(|_| {
-            Error::key(
-                key,
-                format!("the environment variable {name} has no passphrase"),
-                "Set it, or use --passphrase-file",
-            )
-        });
+    match (&flags.passphrase_file, &flags.passphrase_env) {
+        (Some(file), _) => return passphrase_from(file, key),
+        (None, Some(name)) => return passphrase_named(name, key),
+        (None, None) => {}
     }
     interrupt::prompt(&format!("Passphrase of {key}: "))?.map(Zeroizing::new).map_err(|e| {
         Error::key(
             key,
             format!("is locked, and its passphrase cannot be asked for: {e}"),
             "Give --passphrase-file or --passphrase-env",
+        )
+    })
+}
+
+/// The passphrase in the first line of a file.
+///
+/// # Errors
+/// [`Error`] of class `Key`.
+pub(super) fn passphrase_from(file: &Path, key: &str) -> Result<Zeroizing<String>> {
+    let text = fs::read_to_string(file).map(Zeroizing::new).map_err(|e| {
+        Error::key(key, format!("its passphrase file {} cannot be read: {e}", file.display()), "Check the path")
+    })?;
+    Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// The passphrase in an environment variable.
+///
+/// # Errors
+/// [`Error`] of class `Key`.
+pub(super) fn passphrase_named(name: &str, key: &str) -> Result<Zeroizing<String>> {
+    env::var(name).map(Zeroizing::new).map_err(|_| {
+        Error::key(
+            key,
+            format!("the environment variable {name} has no passphrase"),
+            "Set it, or use --passphrase-file",
         )
     })
 }

@@ -17,6 +17,7 @@ use crate::contents::{Contents, Entry, EntryKind, Medium};
 pub use document::{Document, RolledUp};
 pub use graph::{Graph, Need, Wanted};
 pub use package::{PackageFile, PackageInfo, ScriptletInfo};
+pub(crate) use signature::time;
 pub use signature::{Keys, SignatureInfo, Verified};
 pub use text::{Detail, text};
 

@@ -4,12 +4,8 @@ use std::fmt::Write;
 
 use super::package::{PackageFile, PackageInfo};
 use super::{Document, Inspection, Kind, MediumInfo, SignatureInfo, Told, Verified};
-use crate::printable;
+use crate::printable::{lines, shown, wrapped};
 
-/// Columns of a terminal.
-const WIDTH: usize = 80;
-/// Most characters of something that stands on one line.
-const LONGEST: usize = 1000;
 /// Most entries of a list that are shown without being asked for.
 const FEW: usize = 40;
 
@@ -221,7 +217,7 @@ fn scriptlets(text: &mut String, package: &PackageInfo, detail: Detail) {
         let program = shown(&scriptlet.program.join(" "));
         wrapped(text, 4, &scriptlet.moment, 14, &program);
         if detail.scripts {
-            for line in printable::lines(scriptlet.body.as_deref().unwrap_or_default()) {
+            for line in lines(scriptlet.body.as_deref().unwrap_or_default()) {
                 let _ = writeln!(text, "      | {line}");
             }
         }
@@ -269,32 +265,6 @@ fn graph(text: &mut String, pack: &Inspection) {
     }
 }
 
-fn shown(text: &str) -> String {
-    printable::line(text, LONGEST)
-}
-
 fn field(text: &mut String, name: &str, value: &str) {
     wrapped(text, 2, name, 12, value);
-}
-
-/// `name` in a column of a width, and beside it `value`, broken at blanks where the terminal ends.
-fn wrapped(text: &mut String, indent: usize, name: &str, width: usize, value: &str) {
-    let room = WIDTH.saturating_sub(indent + width + 1);
-    let mut line = format!("{:indent$}{name:<width$}", "");
-    if name.chars().count() > width {
-        let _ = writeln!(text, "{line}");
-        line = " ".repeat(indent + width);
-    }
-    let mut used = 0;
-    for word in value.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > room {
-            let _ = writeln!(text, "{}", line.trim_end());
-            (line, used) = (" ".repeat(indent + width), 0);
-        }
-        line.push(' ');
-        line += word;
-        used += 1 + length;
-    }
-    let _ = writeln!(text, "{}", line.trim_end());
 }

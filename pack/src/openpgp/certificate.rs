@@ -44,17 +44,31 @@ impl Certificate {
         Certificate::new(key, name, now)
     }
 
-    pub(super) fn new(mut key: SignedPublicKey, name: &str, now: u64) -> Result<Certificate> {
-        keep_own_certifications(&mut key);
-        let certificate = Certificate(key);
+    pub(super) fn new(key: SignedPublicKey, name: &str, now: u64) -> Result<Certificate> {
+        let certificate = Certificate::unchecked(key);
         match certificate.unfit(now) {
             None => Ok(certificate),
             Some((problem, remedy)) => Err(Error::key(name, problem, remedy)),
         }
     }
 
+    /// A key that hosts may refuse.
+    pub(super) fn unchecked(mut key: SignedPublicKey) -> Certificate {
+        keep_own_certifications(&mut key);
+        Certificate(key)
+    }
+
+    /// What kind of key it is: algorithm, and bits where they are known.
+    pub(super) fn algorithm(&self) -> String {
+        let algorithm = self.0.primary_key.algorithm();
+        match rsa_bits(self.0.primary_key.public_params()) {
+            Some(bits) => format!("RSA, {bits} bits"),
+            None => format!("{algorithm:?}"),
+        }
+    }
+
     /// Why hosts would refuse it, and what to do.
-    fn unfit(&self, now: u64) -> Option<(String, &'static str)> {
+    pub(super) fn unfit(&self, now: u64) -> Option<(String, &'static str)> {
         const NEW_KEY: &str = "Use an RSA key of 2048 to 4096 bits whose primary key signs: gpg --quick-generate-key 'NAME' rsa4096 sign never";
         let key = &self.0;
         if key.primary_key.version() != KeyVersion::V4 {

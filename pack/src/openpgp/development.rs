@@ -5,16 +5,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use pgp::composed::{ArmorOptions, KeyType, SecretKeyParamsBuilder};
-use pgp::crypto::hash::HashAlgorithm;
-use pgp::types::Timestamp;
 use zeroize::Zeroizing;
 
-use super::SoftwareKey;
+use super::{NewKey, SoftwareKey, generate};
 use crate::{Error, Result};
-
-/// Hosts refuse a key that their clock says is from the future; many are a day off.
-const BACK_DATED_SECONDS: u64 = 2 * 86_400;
 
 /// Reads the development key of a folder, or makes it: RSA-4096, one primary key that signs, without passphrase,
 /// readable by the user only. `made` is called before the seconds that making takes.
@@ -50,7 +44,9 @@ pub fn development_key(folder: &Path, now: u64, made: &mut dyn FnMut(&Path)) -> 
 }
 
 fn create(folder: &Path, path: &Path, now: u64) -> io::Result<()> {
-    let armored = generate(now).map_err(io::Error::other)?;
+    let user_id = "xscontainer development key (not for release)";
+    let new = NewKey { user_id, now, expires_days: None, passphrase: None };
+    let armored = generate(&new).map_err(io::Error::other)?;
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // Mode 0600 from the start; and if two builds race, the first key stays.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -60,19 +56,4 @@ fn create(folder: &Path, path: &Path, now: u64) -> io::Result<()> {
         Err(e) if e.error.kind() != io::ErrorKind::AlreadyExists => Err(e.error),
         _ => Ok(()),
     }
-}
-
-fn generate(now: u64) -> std::result::Result<Zeroizing<String>, String> {
-    let created = now.saturating_sub(BACK_DATED_SECONDS);
-    let created = u32::try_from(created).map_err(|_| "the clock is beyond what OpenPGP keys can say")?;
-    let mut params = SecretKeyParamsBuilder::default();
-    params
-        .key_type(KeyType::Rsa(4096))
-        .can_certify(true)
-        .can_sign(true)
-        .created_at(Timestamp::from_secs(created))
-        .preferred_hash_algorithms([HashAlgorithm::Sha256].into_iter().collect())
-        .primary_user_id("xscontainer development key (not for release)".into());
-    let key = params.build().map_err(|e| e.to_string())?.generate(rand::thread_rng()).map_err(|e| e.to_string())?;
-    key.to_armored_string(ArmorOptions::default()).map(Zeroizing::new).map_err(|e| e.to_string())
 }

@@ -5,12 +5,16 @@
 
 mod certificate;
 mod development;
+mod facts;
+mod generate;
 mod gpg;
 mod signature;
 mod software;
 
 pub use certificate::Certificate;
 pub use development::development_key;
+pub use facts::KeyFacts;
+pub use generate::{NewKey, generate};
 pub use gpg::{GpgKey, Runner};
 pub use signature::Signature;
 pub use software::{Passphrase, SoftwareKey};

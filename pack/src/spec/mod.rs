@@ -22,6 +22,7 @@ pub use payload::{Payload, PayloadFile, PayloadFolder, Scriptlets};
 pub use requirement::{Operator, Requirement};
 pub(crate) use version::rpm_compare;
 pub use version::{PackVersion, Release, Released, SourceState};
+pub(crate) use words::is_file_name;
 
 use crate::{Error, Result};
 

@@ -14,7 +14,7 @@ pub(super) fn is_package_word(text: &str) -> bool {
 }
 
 /// A file name without folders, that is not hidden.
-pub(super) fn is_file_name(text: &str) -> bool {
+pub(crate) fn is_file_name(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('.')
         && text.len() <= 128
