@@ -10,16 +10,23 @@ use crate::rpm::Rpm;
 use crate::spec::{Drivers, PackSpec, Requirement};
 use crate::{Error, Result};
 
+/// The script without which 8.2 takes no upgrade of a pack that its installer put in.
+const PRECHECK: &str = include_str!("precheck.sh");
+
 /// What a module needs of a host.
 const KERNEL: &str = "kernel-uname-r";
 
-/// The spec with its gaps filled: a removal script, unless there are kernel modules, which no script can take out of a
+/// The spec with its gaps filled: a script that lets 8.2 upgrade what its installer put in, unless the author's own do that;
+/// a removal script, unless there are kernel modules, which no script can take out of a
 /// running kernel; for a driver disk the kernel that its modules are for.
 pub(super) fn complete(spec: &PackSpec, payloads: &[Rpm]) -> Result<PackSpec> {
     let mut spec = spec.clone();
     let mut kernels = BTreeSet::new();
     for rpm in payloads {
         kernels.extend(modules(rpm, !spec.drivers.is_none())?);
+    }
+    if !spec.precheck.iter().any(|script| script.contains("group_member")) {
+        spec.precheck.insert(0, PRECHECK.to_owned());
     }
     if spec.remove.is_none() && kernels.is_empty() {
         spec.remove = Some(REMOVAL_SCRIPT.to_owned());

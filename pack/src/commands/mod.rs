@@ -2,21 +2,27 @@
 //!
 //! One file a command, with its options. Must not know how anything is done: that is for the other rooms.
 
+pub mod build;
+pub mod build_update;
 pub mod capture_host;
 pub mod consent;
 pub mod diff;
 pub mod extract;
+pub mod group_file;
 pub mod inspect;
 pub mod install;
 pub mod interrupt;
 pub mod key;
 pub mod list;
 pub mod proof;
+pub mod publish;
 pub mod remove;
 pub mod signer;
 pub mod terminal;
 pub mod verify;
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -36,6 +42,9 @@ pub struct Suppack {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(build::Build),
+    BuildUpdate(build_update::BuildUpdate),
+    GroupFile(group_file::GroupFile),
     Inspect(inspect::Inspect),
     Extract(extract::Extract),
     Diff(diff::Diff),
@@ -52,7 +61,10 @@ pub const REMAINS: u8 = 13;
 
 /// Runs `suppack`.
 pub fn main() -> ExitCode {
-    exit(match Suppack::parse().command {
+    exit(match Suppack::parse_from(arguments(env::args_os().collect())).command {
+        Command::Build(flags) => build::run(&flags),
+        Command::BuildUpdate(flags) => build_update::run(&flags),
+        Command::GroupFile(flags) => group_file::run(&flags).map(|()| 0),
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Extract(flags) => extract::run(&flags).map(|()| 0),
         Command::Diff(flags) => diff::run(&flags),
@@ -63,6 +75,18 @@ pub fn main() -> ExitCode {
         Command::List(flags) => list::run(&flags).map(|()| 0),
         Command::Remove(flags) => remove::run(&flags),
     })
+}
+
+/// Commands that the program is also called by: those of the DDK.
+const HISTORICAL: [&str; 1] = ["build-update"];
+
+/// The command line, with the command in it that the program's own name stands for.
+fn arguments(mut given: Vec<OsString>) -> Vec<OsString> {
+    let called = given.first().and_then(|program| Path::new(program).file_name()?.to_str());
+    if let Some(command) = HISTORICAL.into_iter().find(|command| Some(*command) == called) {
+        given.insert(1, command.into());
+    }
+    given
 }
 
 /// The exit code of a command, whose error is told.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::terminal::Terminal;
 use super::{interrupt, now};
-use crate::openpgp::{GpgKey, Signer, SoftwareKey, development_key};
+use crate::openpgp::{Certificate, GpgKey, Signer, SoftwareKey, development_key};
 use crate::{Error, Result};
 
 /// Which key signs. Without one, the user's development key, made at first use.
@@ -106,6 +106,20 @@ pub(super) fn passphrase_named(name: &str, key: &str) -> Result<Zeroizing<String
             "Set it, or use --passphrase-file",
         )
     })
+}
+
+/// Public keys of others, in armor.
+///
+/// # Errors
+/// [`Error`] of class `Key` if a file cannot be read, or holds no key that hosts accept.
+pub fn rpm_keys(files: &[PathBuf]) -> Result<Vec<Certificate>> {
+    let read = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let armored = fs::read_to_string(file)
+            .map_err(|e| Error::key(&name, format!("cannot be read: {e}"), "Give a public key in armor"))?;
+        Certificate::parse(&armored, &name, now())
+    };
+    files.iter().map(read).collect()
 }
 
 /// The user's configuration folder for this project (XDG Base Directory Specification).

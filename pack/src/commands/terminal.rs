@@ -57,6 +57,11 @@ impl Terminal {
         self.say(format_args!("{:<14} {note}", "note"));
     }
 
+    /// Something that the user should know before the result is used.
+    pub fn warning(&self, warning: impl Display) {
+        self.say(format_args!("{:<14} {warning}", "warning"));
+    }
+
     /// Ends the running step; every step with its time.
     pub fn finish(&self) -> Vec<(String, Duration)> {
         self.end_step();

@@ -16,6 +16,7 @@ use anyhow::Context;
 use tempfile::NamedTempFile;
 
 use super::proof::{Proof, Stage, tell_unproven};
+use super::signer::rpm_keys;
 use super::terminal::{self, Terminal};
 use super::{interrupt, now, print};
 use clap::Args;
@@ -34,6 +35,9 @@ pub struct Verify {
     /// The public key that hosts trust [default: the file beside the image that it names]
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// The public key of somebody else who signed packages in it, which hosts trust too; may be given several times
+    #[arg(long = "rpm-key", value_name = "FILE")]
+    pub rpm_keys: Vec<PathBuf>,
     /// Hold it to these rules [default: xscontainer for this project's own pack, general for any other]
     #[arg(long, value_enum)]
     pub rules: Option<RuleSet>,
@@ -90,8 +94,9 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
         key: key.as_ref().map(|(name, armored)| GivenKey { file_name: name, armored }),
         shipped_key: if flags.key.is_none() { ShippedKey::Beside } else { ShippedKey::Unknown },
         released,
-        name: None,
+        rpm_keys: &rpm_keys(&flags.rpm_keys)?,
         now: now(),
+        ..Policy::default()
     };
     let hosts = hosts(&flags.hosts)?;
     let stage = Stage { hosts: &hosts, previous: flags.previous.as_deref() };

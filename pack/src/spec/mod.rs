@@ -17,12 +17,13 @@ use serde::{Serialize, Serializer};
 use uuid::Uuid;
 
 pub use choices::{Drivers, Guidance, OutputKind, Rollup, RpmSignatures};
+pub(crate) use document::{Document, OneOrSeveral, Origin, PackTable, RollupTable};
 pub use legacy::LegacySpec;
 pub use payload::{Payload, PayloadFile, PayloadFolder, Scriptlets};
 pub use requirement::{Operator, Requirement};
 pub(crate) use version::rpm_compare;
 pub use version::{PackVersion, Release, Released, SourceState};
-pub(crate) use words::is_file_name;
+pub(crate) use words::{is_file_name, is_word};
 
 use crate::{Error, Result};
 
@@ -119,9 +120,9 @@ impl PackSpec {
                 "It must exist and be UTF-8 text; `git checkout spec` restores this project's own",
             )
         })?;
-        let document: document::Document = toml::from_str(&text).map_err(|e| document::malformed(&file, &text, &e))?;
+        let document: Document = toml::from_str(&text).map_err(|e| document::malformed(&file, &text, &e))?;
         let folder = file.parent().unwrap_or(Path::new(""));
-        document.into_spec(document::Origin { file: &file, folder, name: |key| key })
+        document.into_spec(Origin { file: &file, folder, name: |key| key })
     }
 
     /// The RPM that this workspace builds.

@@ -44,7 +44,7 @@ fn the_projects_own_spec_is_valid() {
     let spec = PackSpec::read(&own_folder()).unwrap();
     assert_eq!(spec.label, "xscontainer");
     assert_eq!(spec.host.iter().map(ToString::to_string).collect::<Vec<_>>(), ["product-version >= 8.2.0"]);
-    assert!(spec.precheck.len() == 1 && spec.remove.is_some());
+    assert!(spec.precheck.is_empty() && spec.remove.is_some());
     Released::read(&own_folder()).unwrap();
 }
 

@@ -27,6 +27,7 @@ use serde::Serialize;
 use crate::build::Progress;
 use crate::check::{Check, Outcome, Set, Verdict};
 use crate::image::PackImage;
+use crate::openpgp::Certificate;
 use crate::spec::Released;
 use subject::Subject;
 
@@ -39,6 +40,10 @@ pub struct Policy<'a> {
     pub key: Option<GivenKey<'a>>,
     /// The releases that it must be above.
     pub released: Option<&'a Released>,
+    /// Public keys beside `key` that hosts trust: of packages which keep the signatures that they had.
+    pub rpm_keys: &'a [Certificate],
+    /// Whether packages may keep signatures of keys that are not given: whether these are good then stays open.
+    pub kept_signatures: bool,
     /// The name that the image will have, where it is not the one it has now.
     pub name: Option<&'a OsStr>,
     /// Where the public key is that ships with the image.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::subject::{Package, Subject};
 use super::{Found, Obstacle, Rule, xapi};
 use crate::check::{Check, Outcome, Reader, Set};
-use crate::openpgp::Signature;
+use crate::openpgp::{Certificate, Signature};
 use crate::rpm::package::{Config, Evr, FileKind, PackagedFile};
 use crate::rpm::{el7, scriptlet};
 use crate::spec::Operator;
@@ -39,9 +39,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         check: Check {
             id: "rpm-signed",
-            rule: "every package has an RSA signature over its header with SHA-256 or better, all by the given key",
+            rule: "every package has an RSA signature over its header with SHA-256 or better, all by the given key or others that hosts trust",
             why: "yum refuses the package: unsigned payload shows at apply only, after the precheck said ok",
-            remedy: "Build the pack again with its key: the builder signs every package",
+            remedy: "Build the pack again with its key: the builder signs every package. If another key is meant, give it with --rpm-key",
             source: "yum 3.4.3, rpmUtils/miscutils.py (checkSig); rpm 4.11, lib/rpmchecksig.c",
             ..RPM
         },
@@ -284,38 +284,61 @@ fn features(subject: &Subject<'_>) -> Found {
 fn signed(subject: &Subject<'_>) -> Found {
     let packages = subject.packages()?;
     let key = subject.key()?;
-    let mut problems = Vec::new();
+    let (mut problems, mut open) = (Vec::new(), Vec::new());
     let mut keys = BTreeSet::new();
     for package in &packages {
         match signature_of(subject, package) {
-            Ok(signature) => _ = keys.insert(signature.key_id().unwrap_or_else(|| "that it does not name".into())),
+            Ok((signature, known)) => {
+                let id = signature.key_id().unwrap_or_else(|| "that it does not name".into());
+                if !known {
+                    open.push(format!("{} is signed by the key {id}, which was not given", package.path));
+                }
+                keys.insert(id);
+            }
             Err(problem) => {
                 listed_as_is(subject, package)?;
                 problems.push(format!("{} {problem}", package.path));
             }
         }
     }
-    let keys: Vec<String> = keys.into_iter().collect();
-    if key.is_none() && keys.len() > 1 {
-        problems.push(format!("the signatures are by several keys: {}", keys.join(", ")));
+    let own = key.map(Certificate::key_id);
+    let others: Vec<&str> = keys.iter().map(String::as_str).filter(|id| Some(*id) != own.as_deref()).collect();
+    let kept = subject.policy.kept_signatures || !subject.policy.rpm_keys.is_empty();
+    if key.is_none() && others.len() > 1 && !kept {
+        problems.push(format!("the signatures are by several keys: {}", others.join(", ")));
     }
-    match (key, problems.is_empty()) {
-        (None, true) => Ok(Outcome::NotChecked(format!(
+    if !problems.is_empty() {
+        return Ok(Outcome::Failed(problems));
+    }
+    Ok(match (key, others.as_slice()) {
+        (None, _) => Outcome::NotChecked(format!(
             "no key was given; all {} signatures are by the key {}",
             packages.len(),
-            keys.join(", ")
-        ))),
-        _ => Ok(Outcome::of(problems, format!("{} packages by the given key", packages.len()))),
-    }
+            others.join(", ")
+        )),
+        (Some(_), []) => Outcome::Passed(format!("{} packages by the given key", packages.len())),
+        (Some(_), others) if open.is_empty() => Outcome::Passed(format!(
+            "{} packages by the given key and {}, which hosts must trust too",
+            packages.len(),
+            others.join(", ")
+        )),
+        (Some(_), _) => Outcome::NotChecked(format!("{}; hosts must trust it too", open.join("; "))),
+    })
 }
 
-/// The signature over a package's header, if hosts accept it.
-fn signature_of(subject: &Subject<'_>, package: &Package<'_>) -> Result<Signature, String> {
+/// The signature over a package's header, if hosts accept it, and whether the key that made it is known.
+fn signature_of(subject: &Subject<'_>, package: &Package<'_>) -> Result<(Signature, bool), String> {
     let packet = package.rpm.header_signature().ok_or("has no RSA signature over its header")?;
     let signature = Signature::parse(packet).ok_or("has a signature that cannot be read")?;
-    let key = subject.key().ok().flatten();
+    let own = subject.key().ok().flatten();
+    let id = signature.key_id();
+    let is_by = |key: &&Certificate| id.as_deref() == Some(key.key_id().as_str());
+    let known = own.filter(is_by).or_else(|| subject.policy.rpm_keys.iter().find(is_by));
+    // A signature by a key that nobody gave: as if by the given one, unless others are expected.
+    let unknown = known.is_none() && own.is_some() && subject.policy.kept_signatures;
+    let key = known.or(own).filter(|_| !unknown);
     match signature.problem(package.rpm.header(), key, subject.policy.now) {
-        None => Ok(signature),
+        None => Ok((signature, !unknown)),
         Some(problem) => Err(format!("has a signature that {problem}")),
     }
 }
