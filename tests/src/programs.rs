@@ -32,6 +32,23 @@ pub fn iso() -> PathBuf {
     iso.expect("LAB_ISO names the ISO; run `cargo xtask test`")
 }
 
+/// The RPM of `suppack`: `LAB_SUPPACK_RPM`.
+///
+/// # Panics
+/// If nobody made it.
+pub fn suppack_rpm() -> PathBuf {
+    let rpm = env::var_os("LAB_SUPPACK_RPM").map(PathBuf::from);
+    rpm.expect("LAB_SUPPACK_RPM names the RPM; run `cargo xtask test`")
+}
+
+/// The Python of the lab, with the clients of others: `LAB_PYTHON`.
+///
+/// # Panics
+/// If it is not there.
+pub fn python() -> PathBuf {
+    find("LAB_PYTHON", "target/lab/venv/bin/python")
+}
+
 fn find(variable: &str, default: &str) -> PathBuf {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let program = env::var_os(variable).map_or_else(|| workspace.join(default), PathBuf::from);

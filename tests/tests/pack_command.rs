@@ -436,27 +436,39 @@ fn is_unchanged() -> bool {
     succeed(status.current_dir(packs::workspace())).is_empty()
 }
 
-/// Builds the pack of a tree, agent and all, in an environment of its own.
-fn build(tree: &Path, output: &Path, command: &mut Command) -> Vec<u8> {
-    command.current_dir(tree).env("CARGO_MANIFEST_DIR", tree.join("xtask"));
-    // All use the tool that is there already: it is the same version in every build.
+/// A pack that was built from a commit, and the tree that has it: the one that all tests use, unless this tree is modified.
+fn pack_of_a_commit(folder: &Path) -> (PathBuf, PathBuf) {
+    if is_unchanged() {
+        return (packs::workspace(), programs::iso());
+    }
+    let (clone, output) = (cloned(&folder.join("a")), folder.join("first"));
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask")).env("PATH", path_with_tools());
+    succeed(pack.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--output").arg(&output));
+    (clone, image_in(&output))
+}
+
+/// All use the tool that is there already: it is the same version in every build.
+fn path_with_tools() -> String {
     let tools = programs::generate_rpm().parent().unwrap().display().to_string();
-    command.env("PATH", format!("{tools}:{}", std::env::var("PATH").unwrap()));
-    succeed(command.args(["pack", "--key"]).arg(packs::key_file("rsa4096")).arg("--output").arg(output));
-    let iso = names(output).into_iter().find(|name| name.ends_with(".iso")).unwrap();
-    fs::read(output.join(iso)).unwrap()
+    format!("{tools}:{}", std::env::var("PATH").unwrap())
+}
+
+fn image_in(folder: &Path) -> PathBuf {
+    folder.join(names(folder).into_iter().find(|name| name.ends_with(".iso")).unwrap())
+}
+
+/// The SHA-256 of a file, as sha256sum tells it.
+fn sha256(file: &Path) -> String {
+    succeed(command("sha256sum", ["--binary"]).arg(file)).split_whitespace().next().unwrap().to_owned()
 }
 
 #[test]
 fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
     let folder = tempfile::tempdir().unwrap();
-    // Most of this tree is built already.
-    let here = if is_unchanged() { packs::workspace() } else { cloned(&folder.path().join("a")) };
-    let there = cloned(&folder.path().join("a rather longer path/with spaces/b"));
-    let first = build(&here, &folder.path().join("first"), &mut Command::new(programs::xtask()));
-
-    let home = folder.path().join("home");
-    fs::create_dir(&home).unwrap();
+    let (tree, iso) = pack_of_a_commit(folder.path());
+    let [home, elsewhere] = ["home", "a rather longer path/with spaces"].map(|name| folder.path().join(name));
+    [&home, &elsewhere].map(|folder| fs::create_dir_all(folder).unwrap());
     let rustup =
         std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| format!("{}/.rustup", std::env::var("HOME").unwrap()).into());
     // libfaketime and the compiler's allocator wait for each other for ever: the compiler, whose output knows no time,
@@ -465,19 +477,105 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
     let real = std::env::var("CARGO").unwrap();
     fs::write(&cargo, format!("#!/bin/sh\nunset LD_PRELOAD\nexec '{real}' \"$@\"\n")).unwrap();
     fs::set_permissions(&cargo, Permissions::from_mode(0o755)).unwrap();
-    // Forty days later, with other habits.
-    // (Files keep the times that they have.)
+    // Forty days later, with other habits, in a folder of its own for temporary files. (Files keep the times that they have.)
     let mut other = command("faketime", ["-f", "+40d", "sh", "-c", "umask 077; exec \"$@\"", "sh"]);
     other.arg(programs::xtask()).env("HOME", &home).env("CARGO_HOME", home.join("cargo")).env("RUSTUP_HOME", rustup);
     other
+        .current_dir(&tree)
+        .env("CARGO_MANIFEST_DIR", tree.join("xtask"))
+        .env("PATH", path_with_tools())
         .env("CARGO", cargo)
+        .env("TMPDIR", &elsewhere)
         .env("NO_FAKE_STAT", "1")
         .env("TZ", "Asia/Tokyo")
         .env("LANG", "de_DE.UTF-8")
         .env("CARGO_BUILD_JOBS", "3")
         .env("RUSTFLAGS", "-Cdebuginfo=2");
-    let second = build(&there, &folder.path().join("second"), &mut other);
-    assert!(first == second, "the images differ: {} and {} bytes", first.len(), second.len());
+    let said = succeed(other.args(["pack", "--reproduce"]).arg(&iso));
+    assert!(said.contains("The same bytes") && said.contains(&sha256(&iso)), "{said}");
+    assert_eq!(names(&elsewhere), Vec::<String>::new(), "something was left");
+}
+
+/// `xtask pack --reproduce` of an image with the ready payload, in a clone.
+fn reproduce(clone: &Path, iso: &Path, rpm: &Path) -> Command {
+    let mut pack = Command::new(programs::xtask());
+    pack.current_dir(clone).env("CARGO_MANIFEST_DIR", clone.join("xtask"));
+    pack.args(["pack", "--reproduce"]).arg(iso).arg("--rpm").arg(rpm);
+    pack
+}
+
+#[test]
+fn a_pack_is_built_again_without_its_key_and_what_differs_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    let output = folder.path().join("out");
+    succeed(&mut pack_of_clone(&clone, &output));
+    let iso = image_in(&output);
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout_of(reproduce(&clone, &iso, &PAYLOAD.1).arg("--json"))).unwrap();
+    assert_eq!((&json["same"], json["sha256"].as_str()), (&true.into(), Some(sha256(&iso).as_str())), "{json:#}");
+
+    // Another package of the same name.
+    let other = folder.path().join(PAYLOAD.1.file_name().unwrap());
+    fs::copy(setuid_payload(folder.path()), &other).unwrap();
+    let said = outcome(&mut reproduce(&clone, &iso, &other));
+    assert_eq!(said.code, Some(9), "{}", said.text);
+    assert!(said.text.contains("provenance.json") && said.text.contains("resolvedDependencies"), "{}", said.text);
+    assert_eq!(outcome(&mut reproduce(&clone, &folder.path().join("absent.iso"), &PAYLOAD.1)).code, Some(4));
+
+    // An image that somebody changed where nothing is signed.
+    let changed = output.join("changed.iso");
+    let mut bytes = fs::read(&iso).unwrap();
+    bytes[100] = 1;
+    fs::write(&changed, &bytes).unwrap();
+    let said = outcome(&mut reproduce(&clone, &changed, &PAYLOAD.1));
+    assert_eq!(said.code, Some(9), "{}", said.text);
+    assert!(said.text.contains("from byte 100 on, in the system area"), "{}", said.text);
+
+    // And one where something is signed.
+    let at = bytes.windows(8).position(|window| window == b"<update ").unwrap();
+    bytes[at + 2] ^= 1;
+    fs::write(&changed, &bytes).unwrap();
+    let said = outcome(&mut reproduce(&clone, &changed, &PAYLOAD.1));
+    assert_eq!(said.code, Some(6), "{}", said.text);
+    assert!(said.text.contains("did not sign update.xml"), "{}", said.text);
+}
+
+#[test]
+fn what_cannot_be_built_again_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    let output = folder.path().join("out");
+    fs::write(clone.join("spec/stray"), "x").unwrap();
+    succeed(pack_of_clone(&clone, &output).arg("--allow-dirty"));
+    let said = outcome(&mut reproduce(&clone, &image_in(&output), &PAYLOAD.1));
+    assert_eq!(said.code, Some(4), "{}", said.text);
+    assert!(said.text.contains("uncommitted changes"), "{}", said.text);
+
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=lab", "-c", "user.email=lab@localhost"];
+        succeed(command("git", identity).args(arguments).current_dir(&clone));
+    };
+    git(&["add", "spec/stray"]);
+    git(&["rm", "--quiet", "-f", "spec/stray"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "Only here"]);
+    let output = folder.path().join("committed");
+    succeed(&mut pack_of_clone(&clone, &output));
+    let iso = image_in(&output);
+    let elsewhere = cloned(&folder.path().join("elsewhere"));
+    let said = outcome(&mut reproduce(&elsewhere, &iso, &PAYLOAD.1));
+    assert_eq!(said.code, Some(5), "{}", said.text);
+    assert!(said.text.contains("is not in this repository"), "{}", said.text);
+    // Without the packages that it carries; without the key.
+    let mut without = Command::new(programs::xtask());
+    without.current_dir(&clone).env("CARGO_MANIFEST_DIR", clone.join("xtask")).args(["pack", "--reproduce"]);
+    let said = outcome(without.arg(&iso));
+    assert_eq!(said.code, Some(4), "{}", said.text);
+    assert!(said.text.contains("carries ready RPMs"), "{}", said.text);
+    fs::remove_file(output.join("RPM-GPG-KEY-xscontainer")).unwrap();
+    assert_eq!(outcome(&mut reproduce(&clone, &iso, &PAYLOAD.1)).code, Some(6));
+    let key = packs::key_file("rsa4096-public");
+    succeed(reproduce(&clone, &iso, &PAYLOAD.1).arg("--key").arg(key));
 }
 
 /// `xtask pack` of a clone with the ready payload.

@@ -16,7 +16,7 @@ use pack::commands::terminal::{self, Terminal};
 /// The only target that every host runs.
 pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The profile in Cargo.toml for what lands in dom0.
-const PROFILE: &str = "dom0";
+pub(crate) const PROFILE: &str = "dom0";
 
 /// Builds the RPM of the agent with this `cargo generate-rpm`; returns its path.
 pub(crate) fn build(
@@ -58,18 +58,8 @@ pub(crate) fn build(
 /// Builds every program that the payload names; returns their folder.
 fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Terminal) -> Result<PathBuf> {
     terminal.step_of_program("compile", "cargo build: the agent as one static program");
-    let target_folder = root.join("target");
-    let mut build = tools::cargo(root);
-    build.args(["build", "--locked", "--package", "agent", "--profile", PROFILE, "--target", TARGET]);
-    if terminal.is_quiet() {
-        build.arg("--quiet");
-    }
-    fix_environment(&mut build);
-    build.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(root).join("\u{1f}"));
-    build.env("CARGO_TARGET_DIR", &target_folder);
-    build.env("XSCONTAINER_VERSION", source.version.as_str());
-    tools::run(&mut build, "cargo build", "Its message above says why; gcc and libc6-dev must be installed")?;
-    let programs = target_folder.join(TARGET).join(PROFILE);
+    cargo_build(root, "agent", source, terminal)?;
+    let programs = root.join("target").join(TARGET).join(PROFILE);
     let mut built = Vec::new();
     for name in spec.own_payload()?.files.iter().filter_map(|file| file.built.as_deref()) {
         let program = programs.join(name);
@@ -80,8 +70,22 @@ fn build_programs(root: &Path, spec: &PackSpec, source: &Source, terminal: &Term
     Ok(programs)
 }
 
+/// Builds the static programs of a package of the workspace, in which no path of this machine is left.
+pub(crate) fn cargo_build(root: &Path, package: &str, source: &Source, terminal: &Terminal) -> Result<()> {
+    let mut build = tools::cargo(root);
+    build.args(["build", "--locked", "--package", package, "--bins", "--profile", PROFILE, "--target", TARGET]);
+    if terminal.is_quiet() {
+        build.arg("--quiet");
+    }
+    fix_environment(&mut build);
+    build.env("CARGO_ENCODED_RUSTFLAGS", rustc_flags(root).join("\u{1f}"));
+    build.env("CARGO_TARGET_DIR", root.join("target"));
+    build.env("XSCONTAINER_VERSION", source.version.as_str());
+    tools::run(&mut build, "cargo build", "Its message above says why; gcc and libc6-dev must be installed")
+}
+
 /// Settings of the user that would change the program.
-pub(crate) fn fix_environment(build: &mut Command) {
+fn fix_environment(build: &mut Command) {
     for (name, _) in env::vars_os() {
         let shown = name.to_string_lossy();
         let changes_code =
@@ -94,7 +98,7 @@ pub(crate) fn fix_environment(build: &mut Command) {
 }
 
 /// A static program in which no path of this machine is left.
-pub(crate) fn rustc_flags(root: &Path) -> Vec<String> {
+fn rustc_flags(root: &Path) -> Vec<String> {
     let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
     let mut remap = |from: PathBuf, to: &str| {
         let canonical = fs::canonicalize(&from).unwrap_or_else(|_| from.clone());

@@ -19,6 +19,7 @@ pub(crate) struct Xtask {
 pub(crate) enum Command {
     Pack(Pack),
     Verify(Verify),
+    Suppack(SuppackRpm),
     Test(Test),
     Bench(Bench),
     BenchMonitor(BenchMonitor),
@@ -59,6 +60,17 @@ pub(crate) struct Pack {
     /// Print the result as JSON on standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Build suppack as one static program, and its RPM with manual pages and completions: target/suppack.
+#[derive(Debug, Default, Args)]
+pub(crate) struct SuppackRpm {
+    /// Build from a tree with uncommitted changes; the version says so
+    #[arg(long)]
+    pub(crate) allow_dirty: bool,
+    /// Print errors only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Set up what the tests need, then run all of them.

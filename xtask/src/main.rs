@@ -10,6 +10,8 @@ mod debian;
 mod flags;
 mod pack_command;
 mod reproduce;
+mod suppack_pages;
+mod suppack_rpm;
 mod supply;
 mod test_command;
 mod test_programs;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     let result = match flags::Xtask::parse().command {
         flags::Command::Pack(flags) => pack_command::run(&flags),
         flags::Command::Verify(flags) => verify(&flags),
+        flags::Command::Suppack(flags) => suppack_rpm::run(&flags).map(|()| 0),
         flags::Command::Test(flags) => test_command::run(&flags).map(|()| 0),
         flags::Command::Bench(flags) => bench::run(&flags).map(|()| 0),
         flags::Command::BenchMonitor(flags) => bench_agent::run_monitor(&flags).map(|()| 0),

@@ -9,9 +9,10 @@ use xshell::{Shell, cmd};
 
 use crate::flags::{Pack, Test};
 use crate::tools::{DENY, GENERATE_RPM};
-use crate::{debian, pack_command, root, test_programs};
+use crate::{commit, debian, pack_command, root, suppack_rpm, test_programs};
 use pack::commands::interrupt;
 use pack::commands::terminal::Terminal;
+use pack::spec::Released;
 
 /// What the scenarios run, beside what a Debian system always has.
 const PACKAGES: [&str; 28] = [
@@ -68,6 +69,9 @@ const XENAPI: &str = "XenAPI==26.21.1";
 /// Prometheus' own client, which reads the file for node-exporter.
 const PROMETHEUS: &str = "prometheus_client==0.26.0";
 
+/// The official schemas of CycloneDX, and a reader of them.
+const CYCLONEDX: &str = "cyclonedx-python-lib[json-validation]==11.12.0";
+
 /// A step may take so long; together they stay below an hour on two cores, from a clean checkout.
 const BUDGET: [(&str, u64); 6] =
     [("install", 5), ("checks", 6), ("dependencies", 7), ("pack", 5), ("tests", 33), ("documentation", 3)];
@@ -102,12 +106,14 @@ pub(crate) fn run(flags: &Test) -> anyhow::Result<()> {
 
     let pack = Step::begin("pack");
     let iso = make_pack(&root)?;
+    let suppack_rpm = make_suppack(&root, &terminal)?;
     pack.end()?;
 
     let tests = Step::begin("tests");
     let variables = [
         ("LAB_ISO", iso),
         ("LAB_XTASK", env::current_exe()?),
+        ("LAB_SUPPACK_RPM", suppack_rpm),
         ("LAB_SUPPACK", root.join("target/debug/suppack")),
         ("LAB_PROGRAM", root.join("target/x86_64-unknown-linux-gnu/dom0/xscontainer")),
         ("LAB_GENERATE_RPM", GENERATE_RPM.program(&root, &terminal)?),
@@ -176,6 +182,12 @@ fn make_pack(root: &Path) -> anyhow::Result<PathBuf> {
     iso.with_context(|| format!("no ISO in {}", output.display()))
 }
 
+/// The program for pack authors, and its RPM, of this tree; the path of the RPM.
+fn make_suppack(root: &Path, terminal: &Terminal) -> anyhow::Result<PathBuf> {
+    let source = commit::source(root, &Released::read(&root.join("spec"))?, true)?;
+    Ok(suppack_rpm::build(root, &source, terminal)?)
+}
+
 struct Clients {
     python: PathBuf,
     node_modules: PathBuf,
@@ -189,7 +201,9 @@ fn install_clients(sh: &Shell, root: &Path) -> anyhow::Result<Clients> {
     if !python.exists() {
         cmd!(sh, "python3 -m venv {venv}").quiet().run()?;
     }
-    cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {XENAPI} {PROMETHEUS}").quiet().run()?;
+    cmd!(sh, "{python} -m pip install --quiet --disable-pip-version-check {XENAPI} {PROMETHEUS} {CYCLONEDX}")
+        .quiet()
+        .run()?;
     for file in ["package.json", "package-lock.json"] {
         fs::copy(root.join("tests/clients").join(file), lab.join(file))?;
     }

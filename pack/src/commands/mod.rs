@@ -34,7 +34,7 @@ use crate::{Error, Result};
 
 /// Build, look into, prove, sign, compare and install supplemental packs for XenServer, Citrix Hypervisor and XCP-ng.
 #[derive(Debug, Parser)]
-#[command(name = "suppack", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "suppack", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
 pub struct Suppack {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +58,12 @@ enum Command {
 
 /// Something was done on a host, and something remains to be done.
 pub const REMAINS: u8 = 13;
+
+/// The version of this program: that of its package, else this workspace's.
+pub const VERSION: &str = match option_env!("XSCONTAINER_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// Runs `suppack`.
 pub fn main() -> ExitCode {

@@ -12,6 +12,7 @@ pub(crate) mod fixture;
 mod header;
 pub mod package;
 pub mod payload;
+pub mod program;
 pub mod scriptlet;
 mod signature;
 mod source;
