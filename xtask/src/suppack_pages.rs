@@ -18,7 +18,11 @@ const EXAMPLES: [(&str, &str, &str); 8] = [
         "suppack verify pack.iso --no-rehearsal --report report.json",
     ),
     ("verify", "Rehearse it on a host of your own:", "suppack verify pack.iso --host host.tar.gz"),
-    ("capture-host", "On a host, write what packs can be rehearsed on:", "suppack capture-host --output host.tar.gz"),
+    (
+        "capture-host",
+        "Write down a host that ssh reaches, to rehearse packs on it:",
+        "suppack capture-host root@HOST --output host.tar.gz",
+    ),
     ("install", "On a host, check a pack and install it:", "suppack install pack.iso"),
     ("list", "On a host, list its packs:", "suppack list"),
     ("remove", "On a host, remove a pack:", "suppack remove xscontainer"),
