@@ -14,6 +14,8 @@ mod digest;
 pub mod dom0;
 pub mod error;
 pub mod extract;
+pub mod fingerprint;
+pub mod generation;
 pub mod image;
 pub mod inspect;
 pub mod install;

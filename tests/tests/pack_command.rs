@@ -61,9 +61,9 @@ fn it_writes_the_image_its_checksum_and_the_key_and_says_so() {
     let said = outcome(&mut pack(folder.path()));
     assert!(said.success, "{}", said.text);
     let written = names(folder.path());
-    let [key, report, image, sbom, provenance, checksum] = written.as_slice() else { panic!("{written:?}") };
+    let [key, page, report, image, sbom, provenance, checksum] = written.as_slice() else { panic!("{written:?}") };
     assert_eq!([format!("{image}.cdx.json"), format!("{image}.provenance.json")], [sbom.as_str(), provenance]);
-    assert_eq!([key.as_str(), report], ["RPM-GPG-KEY-xscontainer", "report.json"]);
+    assert_eq!([key.as_str(), page, report], ["RPM-GPG-KEY-xscontainer", "report.html", "report.json"]);
     assert_eq!(format!("{image}.sha256"), *checksum);
     for name in &written {
         assert!(said.text.contains(name.as_str()), "{name}: {}", said.text);

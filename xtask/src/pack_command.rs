@@ -54,7 +54,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         released: Some(&released),
         rpm_keys: &[],
         accepted: &[],
-        stage: Some(Stage { hosts: &hosts, previous: flags.previous.as_deref() }),
+        stage: Some(Stage { hosts: &hosts, previous: flags.previous.as_deref(), scenarios: &[] }),
         quiet: flags.quiet,
         json: flags.json,
     };

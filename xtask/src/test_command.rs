@@ -15,9 +15,10 @@ use pack::commands::terminal::Terminal;
 use pack::spec::Released;
 
 /// What the scenarios run, beside what a Debian system always has.
-const PACKAGES: [&str; 28] = [
+const PACKAGES: [&str; 29] = [
     "bash-completion",
     "bsdutils",
+    "chromium",
     "cloud-init",
     "cpio",
     "createrepo-c",

@@ -42,6 +42,27 @@ pub struct Request<'a> {
     pub output: &'a Path,
 }
 
+/// What was found about an image.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// For programs: `report.json`.
+    pub json: &'a str,
+    /// For browsers: `report.html`.
+    pub page: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Found<'a> {
+    fn from(json: &'a str) -> Found<'a> {
+        Found { json, page: None }
+    }
+}
+
+impl<'a> From<&'a String> for Found<'a> {
+    fn from(json: &'a String) -> Found<'a> {
+        Found { json, page: None }
+    }
+}
+
 /// A pack on disk.
 #[derive(Debug, Clone)]
 pub struct Pack {
@@ -53,6 +74,8 @@ pub struct Pack {
     pub key: OutputFile,
     /// What was found about the image.
     pub report: OutputFile,
+    /// The same as a page, if one was given.
+    pub page: Option<OutputFile>,
     /// Bill of materials and provenance of the image, if it has them.
     pub beside: Vec<OutputFile>,
     /// Whether another key's file of that name was there before.
@@ -132,22 +155,24 @@ impl Draft {
         &self.other_keys
     }
 
-    /// Gives every file its final name; `report` is what was found about the image, as JSON.
+    /// Gives every file its final name.
     ///
     /// # Errors
     /// [`Error`] of class `Output`.
-    pub fn publish(self, report: &str) -> Result<Pack> {
+    pub fn publish<'f>(self, found: impl Into<Found<'f>>) -> Result<Pack> {
         let Draft { output, key, uuid, packages, installation_size, iso_sha256, host, other_keys, documents } = self;
         let replaced_key = key.replaces;
         let name = output.path().file_name().unwrap_or_default().to_string_lossy();
         let beside = documents.iter().flat_map(|documents| documents.beside(&name, &iso_sha256)).collect();
-        let Published { iso, checksum, key, report, beside } = output.publish(&iso_sha256, key, report, beside)?;
+        let published = output.publish(&iso_sha256, key, &found.into(), beside)?;
+        let Published { iso, checksum, key, report, page, beside } = published;
         Ok(Pack {
             uuid,
             iso,
             checksum,
             key,
             report,
+            page,
             beside,
             replaced_key,
             packages,

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::OutputFile;
+use super::{Found, OutputFile};
 use crate::openpgp::Certificate;
 use crate::{Error, Result};
 
 /// What was found about the newest image in a folder.
 const REPORT: &str = "report.json";
+const PAGE: &str = "report.html";
 
 /// Whether a folder, or the nearest one above it that exists, can be written; leaves nothing there.
 ///
@@ -83,12 +84,12 @@ impl Output {
         Ok(KeyFile { file, path, replaces })
     }
 
-    /// Gives every file its name: image, checksum, key, report, and files that are called as the image and something more.
+    /// Gives every file its name: image, checksum, key, report, page, and files that are called as the image and something more.
     pub(super) fn publish(
         self,
         sha256: &str,
         key: KeyFile,
-        report: &str,
+        found: &Found<'_>,
         beside: Vec<(&str, Vec<u8>)>,
     ) -> Result<Published> {
         let Output { folder, path, image } = self;
@@ -97,14 +98,17 @@ impl Output {
         let checksum =
             small(&folder, format!("{sha256}  {name}\n").as_bytes()).map_err(|e| Error::output(&checksum_path, &e))?;
         let report_path = folder.join(REPORT);
-        let report = small(&folder, report.as_bytes()).map_err(|e| Error::output(&report_path, &e))?;
+        let report = small(&folder, found.json.as_bytes()).map_err(|e| Error::output(&report_path, &e))?;
+        let page_path = folder.join(PAGE);
+        let page = found.page.map(|page| small(&folder, page.as_bytes())).transpose();
+        let page = page.map_err(|e| Error::output(&page_path, &e))?;
         let beside = beside.into_iter().map(|(suffix, content)| {
             let path = PathBuf::from(format!("{}.{suffix}", path.display()));
             small(&folder, &content).map_err(|e| Error::output(&path, &e)).map(|file| (path, file))
         });
         let beside = beside.collect::<Result<Vec<_>>>()?;
         // A rename onto a folder would fail half-way.
-        let names = [&path, &checksum_path, &key.path, &report_path].into_iter();
+        let names = [&path, &checksum_path, &key.path, &report_path, &page_path].into_iter();
         if let Some(taken) = names.chain(beside.iter().map(|(path, _)| path)).find(|path| path.is_dir()) {
             return Err(Error::output(taken, &io::ErrorKind::IsADirectory.into()));
         }
@@ -114,8 +118,9 @@ impl Output {
         let checksum = persist(checksum, checksum_path)?;
         let key = persist(key.file, key.path)?;
         let report = persist(report, report_path)?;
+        let page = page.map(|page| persist(page, page_path)).transpose()?;
         let beside = beside.into_iter().map(|(path, file)| persist(file, path)).collect::<Result<_>>()?;
-        Ok(Published { iso, checksum, key, report, beside })
+        Ok(Published { iso, checksum, key, report, page, beside })
     }
 }
 
@@ -125,6 +130,7 @@ pub(super) struct Published {
     pub(super) checksum: OutputFile,
     pub(super) key: OutputFile,
     pub(super) report: OutputFile,
+    pub(super) page: Option<OutputFile>,
     pub(super) beside: Vec<OutputFile>,
 }
 

@@ -148,7 +148,7 @@ pub(super) fn build_pack(order: &Order<'_>, terminal: &Terminal) -> Result<u8> {
     };
     let draft = build::build(&request, terminal)?;
     let hosts = Capture::built_in();
-    let stage = Stage { hosts: &hosts, previous: order.previous };
+    let stage = Stage { hosts: &hosts, previous: order.previous, scenarios: &[] };
     let accepted: Vec<&str> =
         order.accepted.iter().copied().chain(manner.accepted.iter().map(String::as_str)).collect();
     let publication = Publication {

@@ -9,15 +9,18 @@ pub mod consent;
 pub mod diff;
 pub mod extract;
 pub mod group_file;
+pub mod hosts;
 pub mod inspect;
 pub mod install;
 pub mod interrupt;
 pub mod key;
 pub mod list;
+pub mod page;
 pub mod proof;
 pub mod publish;
 pub mod remove;
 pub mod signer;
+pub mod simulate;
 pub mod terminal;
 pub mod verify;
 
@@ -50,6 +53,7 @@ enum Command {
     Diff(diff::Diff),
     Key(key::Key),
     Verify(verify::Verify),
+    Simulate(simulate::Simulate),
     CaptureHost(capture_host::CaptureHost),
     Install(install::Install),
     List(list::List),
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Diff(flags) => diff::run(&flags),
         Command::Key(flags) => key::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),
+        Command::Simulate(flags) => simulate::run(&flags),
         Command::CaptureHost(flags) => capture_host::run(&flags).map(|()| 0),
         Command::Install(flags) => install::run(&flags),
         Command::List(flags) => list::run(&flags).map(|()| 0),

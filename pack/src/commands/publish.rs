@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::page::{self, About};
 use super::proof::{Proof, Stage, tell_unproven};
 use super::terminal::{self, Terminal};
 use super::{now, print};
-use crate::build::{Draft, Pack as Built};
+use crate::build::{Draft, Found, Pack as Built};
 use crate::openpgp::{Certificate, Signer};
 use crate::spec::{PackSpec, PackVersion, Released};
 use crate::verify::{self, GivenKey, Policy, ShippedKey};
@@ -77,6 +78,7 @@ pub fn publish(draft: Draft, publication: &Publication<'_>, terminal: &Terminal)
         key: Some(GivenKey { file_name: &spec.key_file, armored: key.as_bytes() }),
         shipped_key: ShippedKey::At(draft.key_path()),
         released: publication.released,
+        generations: &[],
         name: draft.name().file_name(),
         rpm_keys: publication.rpm_keys,
         kept_signatures: !draft.other_keys().is_empty(),
@@ -100,7 +102,17 @@ pub fn publish(draft: Draft, publication: &Publication<'_>, terminal: &Terminal)
             check.id, check.rule, check.why
         ));
     }
-    let pack = draft.publish(&format!("{:#}\n", report.to_json()))?;
+    let name = draft.name().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let stage = publication.stage.as_ref();
+    let about = About {
+        iso: draft.path(),
+        name: Some(&name),
+        key: Some((&spec.key_file, key.as_bytes())),
+        previous: stage.and_then(|stage| stage.previous),
+        hosts: stage.map_or(&[], |stage| stage.hosts),
+    };
+    let (json, page) = (format!("{:#}\n", report.to_json()), page::page(&about, &proof)?);
+    let pack = draft.publish(Found { json: &json, page: Some(&page) })?;
     if pack.replaced_key {
         terminal.note(format_args!(
             "{} held another key before: older images in that folder are signed with that one",
@@ -141,7 +153,7 @@ fn table(publication: &Publication<'_>, pack: &Built, proof: &Proof) -> String {
         lines.push(row(package.file.clone(), &terminal::size(package.size), &terminal::size(package.installed_size)));
     }
     lines.extend([String::new(), row("written".into(), "size", "")]);
-    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report].into_iter().chain(&pack.beside) {
+    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report].into_iter().chain(&pack.page).chain(&pack.beside) {
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
     lines.extend([String::new(), proof.report().checks_text().trim_end().to_owned()]);

@@ -1,20 +1,20 @@
 //! `cargo xtask verify ISO`: whether a host will take a finished pack.
 
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dom0::UpdateInfo;
-use crate::dom0::capture::Capture;
+use crate::generation::listed;
 use crate::image::PackImage;
 use crate::rpm::Source;
 use crate::spec::Released;
 use crate::verify::{GivenKey, Policy, ShippedKey};
 use crate::{Class, Error};
 use anyhow::Context;
-use tempfile::NamedTempFile;
 
+use super::hosts::Hosts;
+use super::page::{self, About, Output};
 use super::proof::{Proof, Stage, tell_unproven};
 use super::signer::rpm_keys;
 use super::terminal::{self, Terminal};
@@ -25,7 +25,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit codes: 0 no rule is broken, 1 failed otherwise, 2 wrong usage, 3 spec/, 4 --previous is no pack, \
-    7 cannot write, 8 the rehearsal could not go on, 9 a rule is broken, 10 a captured host, 11 scripts not proven, \
+    7 cannot write, 8 the rehearsal could not go on, 9 a rule is broken, 10 a captured host or an unknown name, 11 scripts not proven, \
     130 interrupted"
 )]
 pub struct Verify {
@@ -41,14 +41,16 @@ pub struct Verify {
     /// Hold it to these rules [default: xscontainer for this project's own pack, general for any other]
     #[arg(long, value_enum)]
     pub rules: Option<RuleSet>,
-    /// Rehearse on this captured host; may be given several times [default: 8.1.0, 8.2.0, 8.2.1, 8.3.0]
-    #[arg(long = "host", value_name = "FILE")]
-    pub hosts: Vec<PathBuf>,
+    /// Hold it to the rules of this host, and rehearse on it: a generation such as 8.2.1, or a captured host's file; may be
+    /// given several times [default: the rules of all that the pack's own requirements claim, rehearsed on 8.1.0, 8.2.0,
+    /// 8.2.1, 8.3.0]
+    #[arg(long = "host", value_name = "NAME|FILE")]
+    pub hosts: Vec<OsString>,
     /// Rehearse the upgrade from this earlier release [default: from a stand-in]
     #[arg(long, value_name = "ISO")]
     pub previous: Option<PathBuf>,
     /// Only read the image
-    #[arg(long, conflicts_with_all = ["hosts", "previous"])]
+    #[arg(long, conflicts_with = "previous")]
     pub no_rehearsal: bool,
     /// Show every check with what was seen
     #[arg(long)]
@@ -56,6 +58,9 @@ pub struct Verify {
     /// Write everything to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write everything to this file, as a page for browsers
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
     /// Print broken rules only
     #[arg(short, long)]
     pub quiet: bool,
@@ -83,7 +88,9 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
     Source::open(&flags.iso)
         .map_err(|e| Error::payload(&flags.iso, format!("cannot be read: {e}"), "Give the path of an ISO image"))?;
     // Tried first: nobody wants to wait for a rehearsal to learn that its result has no place.
-    let report_file = flags.report.as_deref().map(Output::create).transpose()?;
+    let report_file = flags.report.as_deref().map(|path| Output::create(path, "--report")).transpose()?;
+    let html_file = flags.html.as_deref().map(|path| Output::create(path, "--html")).transpose()?;
+    let hosts = Hosts::named(&flags.hosts)?;
     let said = said_by(&flags.iso);
     let key = key(flags, said.as_ref())?;
     let policy = Policy {
@@ -95,16 +102,33 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
         shipped_key: if flags.key.is_none() { ShippedKey::Beside } else { ShippedKey::Unknown },
         released,
         rpm_keys: &rpm_keys(&flags.rpm_keys)?,
+        generations: &hosts.generations,
         now: now(),
         ..Policy::default()
     };
-    let hosts = hosts(&flags.hosts)?;
-    let stage = Stage { hosts: &hosts, previous: flags.previous.as_deref() };
-    let proof = Proof::of(&flags.iso, &policy, (!flags.no_rehearsal).then_some(&stage), &terminal)?;
+    let stage = Stage { hosts: &hosts.captures, previous: flags.previous.as_deref(), scenarios: &[] };
+    let rehearses = !flags.no_rehearsal && !hosts.captures.is_empty();
+    let proof = Proof::of(&flags.iso, &policy, rehearses.then_some(&stage), &terminal)?;
     terminal.finish();
     let report = proof.report();
     if let Some(file) = report_file {
         file.write(&format!("{:#}\n", report.to_json()))?;
+    }
+    if let Some(file) = html_file {
+        let about = About {
+            iso: &flags.iso,
+            name: None,
+            key: key.as_ref().map(|(name, armored)| (name.as_str(), armored.as_slice())),
+            previous: flags.previous.as_deref(),
+            hosts: &hosts.captures,
+        };
+        file.write(&page::page(&about, &proof)?)?;
+    }
+    if !flags.no_rehearsal && !hosts.not_rehearsed.is_empty() {
+        terminal.note(format_args!(
+            "not rehearsed, as there is no capture of it: {}",
+            listed(hosts.not_rehearsed.iter().copied())
+        ));
     }
     match (flags.json, flags.quiet) {
         (true, _) => print(&format!("{:#}\n", report.to_json()))?,
@@ -117,39 +141,6 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
         return Ok(Class::Readback.exit_code());
     }
     Ok(tell_unproven(&proof))
-}
-
-/// A file that gets its content at the end, or nothing.
-struct Output {
-    path: PathBuf,
-    file: NamedTempFile,
-}
-
-impl Output {
-    fn create(path: &Path) -> crate::Result<Output> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let permissions = Permissions::from_mode(0o644);
-        let file = tempfile::Builder::new().prefix(".report-").permissions(permissions).tempfile_in(folder);
-        let file = file.map_err(|e| Output::failed(path, &e))?;
-        Ok(Output { path: path.into(), file })
-    }
-
-    fn write(mut self, text: &str) -> crate::Result<()> {
-        self.file.write_all(text.as_bytes()).map_err(|e| Output::failed(&self.path, &e))?;
-        self.file.persist(&self.path).map(drop).map_err(|e| Output::failed(&self.path, &e.error))
-    }
-
-    fn failed(path: &Path, cause: &io::Error) -> Error {
-        Error::unwritable(path, cause, "Give --report a file in a folder that exists and is writable")
-    }
-}
-
-/// The captures that were named, or those that come with this program.
-fn hosts(files: &[PathBuf]) -> crate::Result<Vec<Capture>> {
-    match files {
-        [] => Ok(Capture::built_in()),
-        files => files.iter().map(|file| Capture::read(file)).collect(),
-    }
 }
 
 /// What the image says of itself, if it can be read at all: whether that is right is for the checks to say.
@@ -185,6 +176,10 @@ fn text(flags: &Verify, proof: &Proof) -> String {
         text += &format!("\n{}", report.details_text());
     }
     text += &format!("\n{}", report.checks_text());
+    let answers = report.answers_text();
+    if !answers.is_empty() {
+        text += &format!("\n{answers}");
+    }
     if let Some(rehearsal) = &proof.rehearsal {
         text += &format!(
             "\n{}\n{}\n{}",

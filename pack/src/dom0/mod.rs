@@ -35,7 +35,7 @@ pub mod xapi_error;
 
 pub use crate::rpm::package;
 pub use host::{Ended, Run};
-pub use rehearsal::{Landing, Played, Rehearsal, Rehearsed, Subject, checks, rehearse};
+pub use rehearsal::{Landing, Played, Rehearsal, Rehearsed, Scenario, Subject, checks, rehearse};
 pub use root::{Entry, Kind};
 pub use toolstack::UpdateInfo;
 pub use trial::Trial;

@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::contents::{Contents, Entry, EntryKind, Medium};
 pub use document::{Document, RolledUp};
 pub use graph::{Graph, Need, Wanted};
-pub use package::{PackageFile, PackageInfo, ScriptletInfo};
+pub use package::{FileInfo, PackageFile, PackageInfo, ScriptletInfo};
 pub(crate) use signature::time;
 pub use signature::{Keys, SignatureInfo, Verified};
 pub use text::{Detail, text};
@@ -136,6 +136,24 @@ pub fn inspect(contents: &Contents, keys: &Keys) -> Inspection {
         },
         packages,
         problems: contents.problems().to_vec(),
+    }
+}
+
+impl Inspection {
+    /// Of what cannot even be opened.
+    pub(crate) fn unreadable(path: &std::path::Path) -> Inspection {
+        Inspection {
+            path: path.into(),
+            kind: Kind::Unknown,
+            medium: MediumInfo::Folder,
+            update: None,
+            signatures: Vec::new(),
+            tree: Vec::new(),
+            packages: Vec::new(),
+            graph: Graph { needs: Vec::new(), host: Vec::new(), rpm_features: Vec::new() },
+            sizes: Sizes { files: 0, packages: 0, installed: 0 },
+            problems: Vec::new(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! One broken thing fails one check: what cannot be had is charged to the check that reports it (`Obstacle::Charged`),
 //! and every other check that needs it is not made, naming that one.
 
+pub mod generations;
 mod gpg;
 mod host_installer;
 mod rpm;
@@ -26,9 +27,11 @@ use serde::Serialize;
 
 use crate::build::Progress;
 use crate::check::{Check, Outcome, Set, Verdict};
+use crate::generation::Generation;
 use crate::image::PackImage;
 use crate::openpgp::Certificate;
 use crate::spec::Released;
+use generations::{Answer, Basis};
 use subject::Subject;
 
 /// What a pack is held to, beside the rules themselves.
@@ -44,6 +47,8 @@ pub struct Policy<'a> {
     pub rpm_keys: &'a [Certificate],
     /// Whether packages may keep signatures of keys that are not given: whether these are good then stays open.
     pub kept_signatures: bool,
+    /// The host generations to whose rules it is held; if there are none, those that it claims itself.
+    pub generations: &'a [&'static Generation],
     /// The name that the image will have, where it is not the one it has now.
     pub name: Option<&'a OsStr>,
     /// Where the public key is that ships with the image.
@@ -83,6 +88,10 @@ pub struct Verification {
     pub uuid: Option<String>,
     /// Of every check of the sets that were asked for, in the order of [`checks`].
     pub verdicts: Vec<Verdict>,
+    /// Why it was held to the generations of `answers`.
+    pub basis: Basis,
+    /// What each of them says to it.
+    pub answers: Vec<Answer>,
 }
 
 impl Verification {
@@ -139,9 +148,18 @@ impl Rule {
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
-    [xapi::RULES, yum::RULES, rpm::RULES, gpg::RULES, xencenter::RULES, xen_orchestra::RULES, host_installer::RULES]
-        .into_iter()
-        .flatten()
+    [
+        xapi::RULES,
+        yum::RULES,
+        rpm::RULES,
+        gpg::RULES,
+        xencenter::RULES,
+        xen_orchestra::RULES,
+        host_installer::RULES,
+        generations::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every check that there is.
@@ -161,9 +179,12 @@ pub fn verify(iso: &Path, policy: &Policy<'_>, progress: &dyn Progress) -> Verif
         Ok(image) => image,
         Err(problem) => return Verification::unreadable(iso, rules, &problem),
     };
-    let subject = Subject::read(&image, policy, progress);
+    let mut subject = Subject::read(&image, policy, progress);
+    let (basis, chosen) = generations::chosen(&subject);
+    subject.generations = chosen;
     progress.step("check");
     let verdicts: Vec<Verdict> = rules.map(|rule| rule.verdict(&subject)).collect();
+    let answers = generations::answers(&mut subject, &verdicts);
     let root = subject.document().ok();
     let said = |name: &str| root.and_then(|root| root.attribute(name)).map(str::to_owned);
     let verification = Verification {
@@ -172,6 +193,8 @@ pub fn verify(iso: &Path, policy: &Policy<'_>, progress: &dyn Progress) -> Verif
         version: said("version"),
         uuid: said("uuid"),
         verdicts,
+        basis,
+        answers,
     };
     let (all, failed) = (verification.verdicts.len(), verification.failed().count());
     progress.made(&format!("{all} checks, {failed} failed"));
@@ -186,6 +209,14 @@ impl Verification {
             _ => Outcome::NotChecked(format!("needs {}", xapi::IMAGE)),
         };
         let verdicts = rules.map(|rule| Verdict { check: &rule.check, host: None, outcome: outcome(&rule.check) });
-        Verification { iso: iso.into(), label: None, version: None, uuid: None, verdicts: verdicts.collect() }
+        Verification {
+            iso: iso.into(),
+            label: None,
+            version: None,
+            uuid: None,
+            verdicts: verdicts.collect(),
+            basis: Basis::All,
+            answers: Vec::new(),
+        }
     }
 }

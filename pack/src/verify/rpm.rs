@@ -1,10 +1,11 @@
-//! rpm: what rpm 4.11.3 and its successors want of the packages in a pack.
+//! rpm: what the hosts' rpm, in the versions of the generations that a pack is held to, wants of its packages.
 
 use std::collections::BTreeSet;
 
 use super::subject::{Package, Subject};
 use super::{Found, Obstacle, Rule, xapi};
 use crate::check::{Check, Outcome, Reader, Set};
+use crate::generation::{Programs, listed};
 use crate::openpgp::{Certificate, Signature};
 use crate::rpm::package::{Config, Evr, FileKind, PackagedFile};
 use crate::rpm::{el7, scriptlet};
@@ -28,10 +29,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         check: Check {
             id: "rpm-features",
-            rule: "packages need no feature that rpm 4.11.3 and yum 3.4.3 lack, and are for x86_64 or noarch",
+            rule: "packages need no feature that the rpm and yum of the hosts lack, and are for x86_64 or noarch",
             why: "hosts refuse such a package late and without a readable reason, or ignore a part of it",
-            remedy: "Build the package for EL 7: gzip payload, plain dependencies, no '^' in versions, no file triggers",
-            source: "rpm 4.11, lib/rpmds.c (rpmlib() features); seen with rpm 4.11.3 and yum 3.4.3",
+            remedy: "Build the package for EL 7: gzip payload, plain dependencies, no '^' in versions, no file triggers; or ask for newer hosts only",
+            source: "rpm 4.11, lib/rpmds.c (rpmlib() features); seen with rpm 4.11.3 and yum 3.4.3; for others, the sources in pack/hosts/generations.toml",
             ..RPM
         },
         holds: features,
@@ -159,38 +160,53 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// Every program of dom0 that may run a scriptlet or a script, for all supported releases: Python 3 is not in all.
-const INTERPRETERS: [&str; 12] = [
-    "/bin/sh",
-    "/bin/bash",
-    "/usr/bin/sh",
-    "/usr/bin/bash",
-    "/usr/bin/python",
-    "/usr/bin/python2",
-    "/usr/bin/python2.7",
-    "/usr/bin/perl",
-    "/sbin/ldconfig",
-    "/usr/sbin/ldconfig",
-    "/bin/true",
-    "/usr/bin/true",
-];
-
-/// The interpreter that a script's first line names, if dom0 has it; else what is wrong, to follow the script's name.
-pub(super) fn interpreter_of(script: &[u8]) -> Result<String, String> {
+/// The interpreter that a script's first line names; else what is wrong, to follow the script's name.
+pub(super) fn interpreter_of(script: &[u8]) -> Result<Interpreter, String> {
     let line = script.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_prefix(b"#!").ok_or("does not begin with #!")?;
     let line = String::from_utf8_lossy(line);
     // Blanks and tabs only: the kernel takes a carriage return for a part of the name.
     let mut words = line.split([' ', '\t']).filter(|word| !word.is_empty());
     let program = words.next().unwrap_or_default();
-    let known = match (program, words.next()) {
-        ("/usr/bin/env", Some(name)) => INTERPRETERS.iter().any(|known| known.rsplit('/').next() == Some(name)),
-        _ => INTERPRETERS.contains(&program),
-    };
-    match known {
-        true => Ok(line.trim().to_owned()),
-        false => Err(format!("has the interpreter {:?}, which dom0 does not have", line.trim_matches([' ', '\t']))),
+    let by_name = words.next().filter(|_| program == "/usr/bin/env").map(str::to_owned);
+    Ok(Interpreter { program: program.into(), by_name, line: line.trim_matches([' ', '\t']).into() })
+}
+
+/// What runs a script.
+pub(super) struct Interpreter {
+    program: String,
+    /// The program that env(1) looks for.
+    by_name: Option<String>,
+    /// All that stands in the script's first line after `#!`.
+    pub(super) line: String,
+}
+
+impl Interpreter {
+    /// Whether a host has it; `None` if that is not known.
+    pub(super) fn is_in(&self, programs: &Programs) -> Option<bool> {
+        match &self.by_name {
+            Some(name) => programs.has_name(name),
+            None => programs.has(&self.program),
+        }
     }
+}
+
+/// What is wrong with programs that hosts lack, and what is not known of others; each program after what it runs.
+pub(super) fn lacking(
+    subject: &Subject<'_>,
+    runs: &str,
+    program: &str,
+    has: impl Fn(&Programs) -> Option<bool>,
+) -> (Vec<String>, Vec<String>) {
+    let (mut lacking, mut unknown) = (Vec::new(), Vec::new());
+    for on in subject.stacks() {
+        match has(&on.stack.programs) {
+            Some(true) => {}
+            Some(false) => lacking.push(format!("{runs} {program:?}, which dom0 of {} does not have", on.names())),
+            None => unknown.push(format!("whether {} has {program:?} is not known", on.names())),
+        }
+    }
+    (lacking, unknown)
 }
 
 /// The packages that the pack is made for: all but the two of its own.
@@ -277,7 +293,13 @@ fn headers(subject: &Subject<'_>) -> Found {
 
 fn features(subject: &Subject<'_>) -> Found {
     let packages = subject.packages()?;
-    let problems = each(&packages, |package| el7::check(&package.rpm).err().map(|e| e.problem().to_owned()));
+    let mut problems = Vec::new();
+    for on in subject.stacks() {
+        let found = each(&packages, |package| {
+            el7::check_for(&package.rpm, &on.stack.rpm).err().map(|e| e.problem().to_owned())
+        });
+        problems.extend(found.into_iter().map(|problem| format!("{problem} ({})", on.names())));
+    }
     Ok(Outcome::of(problems, format!("{} packages", packages.len())))
 }
 
@@ -366,6 +388,9 @@ fn digests(subject: &Subject<'_>) -> Found {
 
 fn archive_size(subject: &Subject<'_>) -> Found {
     let packages = subject.packages()?;
+    if !subject.stacks().iter().any(|on| on.stack.rpm.needs_archive_size) {
+        return Ok(Outcome::Passed(format!("no rpm of {} needs it", listed(subject.generations.iter().copied()))));
+    }
     for package in &packages {
         if !package.rpm.states_archive_size() || !package.rpm.states_content_md5() {
             listed_as_is(subject, package)?;
@@ -431,17 +456,24 @@ fn places(subject: &Subject<'_>) -> Found {
 
 fn interpreters(subject: &Subject<'_>) -> Found {
     let packages = subject.packages()?;
-    let mut problems = Vec::new();
+    let (mut problems, mut unknown) = (Vec::new(), Vec::new());
     let mut count = 0;
     for package in &packages {
         for (scriptlet, program) in scriptlet::interpreters(&package.rpm) {
             count += 1;
-            if program != "<lua>" && !INTERPRETERS.contains(&program.as_str()) {
-                problems.push(format!("{}: {scriptlet} is run by {program}", package.path));
+            if program == "<lua>" {
+                continue;
             }
+            let runs = format!("{}: {scriptlet} is run by", package.path);
+            let (lacking, open) = lacking(subject, &runs, &program, |programs| programs.has(&program));
+            problems.extend(lacking);
+            unknown.extend(open);
         }
     }
-    Ok(Outcome::of(problems, format!("{count} scriptlets")))
+    match problems.is_empty() && !unknown.is_empty() {
+        true => Err(Obstacle::Unknown(unknown.join("; "))),
+        false => Ok(Outcome::of(problems, format!("{count} scriptlets"))),
+    }
 }
 
 /// Whether a path is one of kernel modules; /lib is a link to /usr/lib.

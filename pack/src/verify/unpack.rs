@@ -16,7 +16,7 @@ pub(super) enum Compression {
     Gzip,
     Bzip2,
     Xz,
-    /// Recognised, never unpacked: no host reads it.
+    /// Recognised, never unpacked: no host before XenServer 9 reads it.
     Zstd,
     /// zchunk: recognised, never unpacked.
     Zchunk,
@@ -32,6 +32,14 @@ impl Compression {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
             [0, b'Z', b'C', b'K', b'1', ..] | [0, b'Z', b'H', b'R', b'1', ..] => Compression::Zchunk,
             _ => Compression::None,
+        }
+    }
+
+    /// Its name in the data about host generations.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Compression::None => "none",
+            other => other.name(),
         }
     }
 

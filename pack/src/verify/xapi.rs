@@ -408,7 +408,7 @@ fn stamp(subject: &Subject<'_>) -> Found {
 fn precheck(subject: &Subject<'_>) -> Found {
     let folder = format!("/var/update/{}", uuid(subject)?);
     let control = rpm::companion(subject, "control")?;
-    let mut problems = Vec::new();
+    let (mut problems, mut unknown) = (Vec::new(), Vec::new());
     let mut seen = Vec::new();
     for name in ["precheck", "remove"] {
         let path = format!("{folder}/{name}");
@@ -416,12 +416,24 @@ fn precheck(subject: &Subject<'_>) -> Found {
         let content = control.contents()?.get(&path);
         match (&file.kind, content) {
             (FileKind::Regular { .. }, Some(content)) => match interpreter_of(content) {
-                Ok(interpreter) if file.mode & 0o100 != 0 => seen.push(format!("{name} by {interpreter}")),
-                Ok(_) => problems.push(format!("{name} is not executable")),
+                Ok(interpreter) => {
+                    let runs = format!("{name} has the interpreter");
+                    let (lacking, open) =
+                        rpm::lacking(subject, &runs, &interpreter.line, |programs| interpreter.is_in(programs));
+                    problems.extend(lacking);
+                    unknown.extend(open);
+                    match file.mode & 0o100 {
+                        0 => problems.push(format!("{name} is not executable")),
+                        _ => seen.push(format!("{name} by {}", interpreter.line.trim())),
+                    }
+                }
                 Err(problem) => problems.push(format!("{name} {problem}")),
             },
             _ => problems.push(format!("{name} is not a regular file with content")),
         }
+    }
+    if problems.is_empty() && !unknown.is_empty() {
+        return Err(Obstacle::Unknown(unknown.join("; ")));
     }
     Ok(Outcome::of(problems, if seen.is_empty() { "no scripts".into() } else { seen.join(", ") }))
 }

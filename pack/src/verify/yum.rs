@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::gpg::signed_as_is;
 use super::subject::{Capability, Package, PrimaryPackage, REPOMD, REPOMD_SIGNATURE, Subject};
-use super::unpack::Compression;
 use super::{Found, Obstacle, Rule, rpm};
 use crate::check::{Check, Outcome, Reader, Set};
 use crate::rpm::package::Dependency;
@@ -28,7 +27,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         check: Check {
             id: "yum-compression",
-            rule: "no metadata is compressed with zstd or available as zchunk only",
+            rule: "metadata is compressed in ways that the hosts' yum reads: before XenServer 9 neither zstd nor zchunk alone",
             why: "yum 3.4.3 reads neither: \"Start tag expected\"",
             remedy: "Make the metadata with gzip: createrepo_c --general-compress-type gz",
             source: "yum 3.4.3, yum/misc.py (decompress)",
@@ -197,8 +196,14 @@ fn compression(subject: &Subject<'_>) -> Found {
     let mut problems = Vec::new();
     for file in listed {
         let in_another_form = file.kind.strip_suffix("_zck").is_some_and(|kind| listed.iter().any(|f| f.kind == kind));
-        if matches!(file.compression, Compression::Zstd | Compression::Zchunk) && !in_another_form {
-            problems.push(format!("{} is compressed with {}", file.href, file.compression.name()));
+        for on in subject.stacks() {
+            let manager = &on.stack.manager;
+            let known = manager.compression.iter().any(|known| known == file.compression.id());
+            if !known && !in_another_form {
+                let (name, program, version) = (file.compression.name(), &manager.program, &manager.version);
+                let href = &file.href;
+                problems.push(format!("{href} has {name}, which {program} {version} of {} cannot read", on.names()));
+            }
         }
     }
     let seen: BTreeSet<&str> = listed.iter().map(|file| file.compression.name()).collect();

@@ -32,6 +32,55 @@ pub struct Subject<'a> {
     /// Whether the policy of this project's own pack holds too.
     pub xscontainer: bool,
     pub hosts: &'a [Capture],
+    /// What is played after the installation; everything if there are none.
+    pub scenarios: &'a [Scenario],
+}
+
+/// Something that happens to a pack on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    Install,
+    Remove,
+    InstallWithHost,
+    Upgrade,
+    UpgradeAfterInstaller,
+    UpgradeFromOriginal,
+}
+
+impl Scenario {
+    /// All of them, in the order in which they are played.
+    pub const ALL: [Scenario; 6] = [
+        Scenario::Install,
+        Scenario::Remove,
+        Scenario::InstallWithHost,
+        Scenario::Upgrade,
+        Scenario::UpgradeAfterInstaller,
+        Scenario::UpgradeFromOriginal,
+    ];
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scenario::Install => "install",
+            Scenario::Remove => "remove",
+            Scenario::InstallWithHost => "install with the host",
+            Scenario::Upgrade => "upgrade",
+            Scenario::UpgradeAfterInstaller => "upgrade after the installer",
+            Scenario::UpgradeFromOriginal => "upgrade from the original",
+        }
+    }
+
+    /// For command lines.
+    pub fn id(self) -> &'static str {
+        match self {
+            Scenario::Install => "install",
+            Scenario::Remove => "remove",
+            Scenario::InstallWithHost => "install-with-host",
+            Scenario::Upgrade => "upgrade",
+            Scenario::UpgradeAfterInstaller => "upgrade-after-installer",
+            Scenario::UpgradeFromOriginal => "upgrade-from-original",
+        }
+    }
 }
 
 /// What came of it.
@@ -133,7 +182,7 @@ pub fn rehearse(subject: Subject<'_>, progress: &dyn Progress) -> io::Result<Reh
     let played = digest::on_threads(HOSTS_AT_ONCE, subject.hosts, |capture| {
         let original = original.as_ref();
         let scene = Scene { capture, pack: &delivery, earlier: &earlier, original, confined, progress };
-        play(&scene)
+        play(&scene, subject.scenarios)
     });
     let mut hosts = Vec::new();
     let mut answers = Vec::new();
@@ -231,7 +280,8 @@ fn judge(course: &Course, needed: &[&'static Check], open: &[&'static Check]) ->
     }
 }
 
-fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
+fn play(scene: &Scene<'_>, wanted: &[Scenario]) -> io::Result<OnHost> {
+    let is_wanted = |scenario: Scenario| wanted.is_empty() || wanted.contains(&scenario);
     let mut found = OnHost { outcomes: Vec::new(), scenarios: Vec::new(), answer: Answer::Refuses };
     let (installed, removed) = scene.install_and_remove()?;
     if let Some(refused) = &installed.refusal
@@ -239,7 +289,8 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     {
         found.outcomes.push((&checks::REFUSAL, outcome));
         let refusal = Some(refused.error.to_string());
-        found.scenarios.push(Played { scenario: "install", result: "refused", refusal, runs: installed.runs });
+        let scenario = Scenario::Install.name();
+        found.scenarios.push(Played { scenario, result: "refused", refusal, runs: installed.runs });
         return Ok(found);
     }
     let refused = installed.refusal.is_some();
@@ -252,7 +303,7 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
     }
     let mut scripts: Vec<Run> = Vec::new();
     let mut hangs = false;
-    let mut add = |check, needed: &[&'static Check], scenario, course: Course| {
+    let mut add = |check, needed: &[&'static Check], scenario: Scenario, course: Course| {
         let outcome = judge(&course, needed, &open);
         open.extend((!course.problems.is_empty()).then_some(check));
         found.outcomes.push((check, outcome));
@@ -260,26 +311,28 @@ fn play(scene: &Scene<'_>) -> io::Result<OnHost> {
         scripts.extend(course.runs.iter().cloned());
         let result = course.result();
         let refusal = course.refusal.map(|refused| refused.error.to_string());
-        found.scenarios.push(Played { scenario, result, refusal, runs: course.runs });
+        found.scenarios.push(Played { scenario: scenario.name(), result, refusal, runs: course.runs });
         hangs
     };
     let [dependencies, conflicts, install] = [&checks::DEPENDENCIES, &checks::CONFLICTS, &checks::INSTALL];
     let [installer, upgrade, after_installer] = [&checks::INSTALLER, &checks::UPGRADE, &checks::UPGRADE_INSTALLED];
-    let mut ends = add(install, &[dependencies, conflicts], "install", installed);
+    let mut ends = add(install, &[dependencies, conflicts], Scenario::Install, installed);
     if !refused {
-        ends |= add(&checks::REMOVAL, &[install], "remove", removed);
+        if is_wanted(Scenario::Remove) {
+            ends |= add(&checks::REMOVAL, &[install], Scenario::Remove, removed);
+        }
         type Play<'s> = &'s dyn Fn() -> io::Result<Option<Course>>;
-        let scenarios: [(&'static Check, &[&'static Check], &'static str, Play<'_>); 4] = [
-            (installer, &[install], "install with the host", &|| scene.install_with_host().map(Some)),
-            (upgrade, &[install], "upgrade", &|| scene.upgrade(false).map(Some)),
-            (after_installer, &[install, installer, upgrade], "upgrade after the installer", &|| {
+        let scenarios: [(&'static Check, &[&'static Check], Scenario, Play<'_>); 4] = [
+            (installer, &[install], Scenario::InstallWithHost, &|| scene.install_with_host().map(Some)),
+            (upgrade, &[install], Scenario::Upgrade, &|| scene.upgrade(false).map(Some)),
+            (after_installer, &[install, installer, upgrade], Scenario::UpgradeAfterInstaller, &|| {
                 scene.upgrade(true).map(Some)
             }),
-            (&checks::ORIGINAL, &[install, upgrade, after_installer], "upgrade from the original", &|| {
+            (&checks::ORIGINAL, &[install, upgrade, after_installer], Scenario::UpgradeFromOriginal, &|| {
                 scene.original.map(|original| scene.replace_original(original)).transpose()
             }),
         ];
-        for (check, needed, scenario, play) in scenarios {
+        for (check, needed, scenario, play) in scenarios.into_iter().filter(|(.., scenario, _)| is_wanted(*scenario)) {
             // A script that does not end would cost its time in every scenario.
             if ends {
                 break;

@@ -7,7 +7,7 @@ use crate::dom0::database::Answer;
 use crate::dom0::order;
 use crate::dom0::plan::{Member, Note, Plan, Unchecked};
 use crate::dom0::refusal::{Problem, Refusal, yum_name};
-use crate::rpm::el7::RPMLIB;
+use crate::generation;
 use crate::rpm::package::{Dependency, Package};
 use crate::spec::Operator;
 
@@ -277,7 +277,8 @@ impl<'a> Transaction<'a> {
         if !self.problems.is_empty() {
             return Err(Refusal::Unresolved(self.problems));
         }
-        let known = |feature: &str| RPMLIB.iter().any(|known| feature == format!("rpmlib({known})"));
+        let known =
+            |feature: &str| generation::el7().rpm.rpmlib.iter().any(|known| feature == format!("rpmlib({known})"));
         let mut features = Vec::new();
         for package in self.chosen.keys().map(|at| self.package(*at)) {
             let foreign = package.requires.iter().filter(|wanted| wanted.name.starts_with("rpmlib("));

@@ -13,6 +13,7 @@ use medium::iso9660::Entry;
 
 use super::{Obstacle, Policy};
 use crate::build::Progress;
+use crate::generation::Generation;
 use crate::image::PackImage;
 use crate::openpgp::Certificate;
 use crate::xml::{Document, Element};
@@ -36,6 +37,8 @@ pub(super) struct Subject<'a> {
     repomd: Result<Vec<Listed>, Obstacle>,
     primary: Result<Vec<PrimaryPackage>, Obstacle>,
     packages: Vec<packages::OnImage<'a>>,
+    /// The host generations to whose rules it is held.
+    pub(super) generations: Vec<&'static Generation>,
 }
 
 impl<'a> Subject<'a> {
@@ -50,6 +53,7 @@ impl<'a> Subject<'a> {
             repomd: Err(Obstacle::Unknown(String::new())),
             primary: Err(Obstacle::Unknown(String::new())),
             packages: Vec::new(),
+            generations: Vec::new(),
         };
         subject.document = subject.required(UPDATE).and_then(|bytes| {
             Document::parse(&bytes).map_err(|problem| Obstacle::charged("xapi-document", format!("{UPDATE} {problem}")))

@@ -115,7 +115,8 @@ impl Package<'_> {
         }
         if !payload::can_be_read(&self.rpm) {
             let compressor = self.rpm.payload_compressor();
-            return Err(Obstacle::charged("rpm-features", format!("{} is compressed with {compressor}", self.path)));
+            let problem = format!("{} is compressed with {compressor}, which nothing here unpacks", self.path);
+            return Err(Obstacle::Unknown(problem));
         }
         let contents =
             self.contents.get_or_init(|| contents(&self.rpm, &self.facts).map_err(|e| e.problem().to_owned()));

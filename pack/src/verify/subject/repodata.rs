@@ -129,7 +129,7 @@ impl Listed {
         match self.compression {
             Compression::Zstd | Compression::Zchunk => {
                 let name = self.compression.name();
-                Err(Obstacle::charged("yum-compression", format!("{href} is compressed with {name}")))
+                Err(Obstacle::Unknown(format!("{href} is compressed with {name}, which nothing here unpacks")))
             }
             _ => {
                 let stored = self.stored.as_ref().map_err(|problem| Obstacle::charged(reporter, problem.clone()))?;

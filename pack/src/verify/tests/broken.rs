@@ -4,6 +4,7 @@ use ::rpm::{Dependency, FileMode, FileOptions, Scriptlet};
 
 use super::plan::*;
 use super::*;
+use crate::generation::Generation;
 
 type Break = fn(&mut Plan);
 
@@ -136,6 +137,7 @@ const CASES: &[(&str, &str, Break)] = &[
     ("rpm-owners", "a plugin", |p| add(&mut p.payload[0], "/etc/xapi.d/plugins/xscontainer", "x", 0o644)),
     ("rpm-owners", "a unit", |p| add(&mut p.payload[0], "/usr/lib/systemd/system/x.service", "x", 0o755)),
     ("rpm-config", "replaced", |p| add(&mut p.payload[0], "/etc/x.conf", "x", 0o644)),
+    ("dom0-generations", "an older host", |p| p.generations = vec![Generation::find("7.0").unwrap()]),
     ("gpg-key", "corrupt", |p| p.key.as_mut().unwrap().1.truncate(500)),
     ("gpg-key", "two in one file", |p| p.key.as_mut().unwrap().1.extend(OTHER_KEY.certificate().armored().into_bytes())),
     ("gpg-key", "unfit", |p| p.key.as_mut().unwrap().1 = b"\xffnot text".to_vec()),
@@ -230,7 +232,7 @@ fn copy(files: &mut Files, from: &str, to: &str) {
     files.insert(to.into(), files[from].clone());
 }
 
-fn store(wanted: &'static str, content: &'static [u8]) -> EditFile {
+pub(super) fn store(wanted: &'static str, content: &'static [u8]) -> EditFile {
     Box::new(move |name, stored| {
         if name == wanted {
             *stored = content.to_vec();
@@ -238,7 +240,7 @@ fn store(wanted: &'static str, content: &'static [u8]) -> EditFile {
     })
 }
 
-fn package(wanted: &'static str, change: fn(&mut [u8])) -> EditFile {
+pub(super) fn package(wanted: &'static str, change: fn(&mut [u8])) -> EditFile {
     Box::new(move |path, bytes| {
         if path == wanted {
             change(bytes);
@@ -246,7 +248,7 @@ fn package(wanted: &'static str, change: fn(&mut [u8])) -> EditFile {
     })
 }
 
-fn control_with(script: &str, text: &str, mode: u16) -> ::rpm::PackageBuilder {
+pub(super) fn control_with(script: &str, text: &str, mode: u16) -> ::rpm::PackageBuilder {
     let mut control = control_builder();
     add(&mut control, &format!("/var/update/{UUID}/{script}"), text, mode);
     control

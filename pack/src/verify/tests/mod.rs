@@ -1,4 +1,5 @@
 mod broken;
+mod generations;
 mod hostile;
 mod plan;
 
@@ -138,7 +139,7 @@ fn ids_are_unique_and_name_their_reader_and_every_text_is_there() {
             Reader::XenCenter => &["xencenter-"],
             Reader::XenOrchestra => &["xen-orchestra-"],
             Reader::HostInstaller => &["installer-"],
-            Reader::Dom0 => &[],
+            Reader::Dom0 => &["dom0-"],
         };
         assert!(prefixes.iter().any(|prefix| check.id.starts_with(prefix)), "{}", check.id);
         for text in [check.rule, check.why, check.remedy, check.source] {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::build::Progress;
 use crate::digest::sha256_hex;
+use crate::generation::Generation;
 use crate::openpgp::{Signer, SoftwareKey};
 use crate::rpm::{Rpm, Signed, Source, fixture};
 use crate::spec::Released;
@@ -74,6 +75,8 @@ pub(super) struct Plan {
     /// A file that lies beside the image.
     pub(super) beside: Option<(String, Vec<u8>)>,
     pub(super) released: String,
+    /// The host generations that are asked for.
+    pub(super) generations: Vec<&'static Generation>,
 }
 
 pub(super) fn builder(name: &str, version: &str, arch: &str) -> PackageBuilder {
@@ -140,6 +143,7 @@ impl Default for Plan {
             key: Some((KEY_FILE.into(), KEY.certificate().armored().into_bytes())),
             beside: Some((KEY_FILE.into(), KEY.certificate().armored().into_bytes())),
             released: String::new(),
+            generations: Vec::new(),
         }
     }
 }
@@ -222,6 +226,7 @@ impl Plan {
             xscontainer: true,
             key: plan.key.as_ref().map(|(file_name, armored)| GivenKey { file_name, armored }),
             released: Some(&released),
+            generations: &plan.generations,
             shipped_key: if plan.beside.is_some() { ShippedKey::Beside } else { ShippedKey::Unknown },
             now: NOW,
             ..Policy::default()
