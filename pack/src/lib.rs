@@ -22,6 +22,7 @@ pub mod install;
 pub mod openpgp;
 mod printable;
 pub mod report;
+pub mod resign;
 pub mod rpm;
 pub mod spec;
 pub mod supply;

@@ -28,7 +28,7 @@ struct Done {
 }
 
 /// Hashes every package, two digests each, and refuses those that are not what they say of themselves.
-pub(super) fn payloads(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<PayloadDigests>> {
+pub(crate) fn payloads(rpms: &[Rpm], progress: &dyn Progress) -> Result<Vec<PayloadDigests>> {
     let all: u64 = rpms.iter().map(Rpm::content_length).sum();
     let mut jobs: Vec<(usize, Job)> = Vec::new();
     for (index, rpm) in rpms.iter().enumerate() {
@@ -89,7 +89,7 @@ fn both(rpm: &Rpm, progress: &dyn Progress, total: u64) -> io::Result<Done> {
 }
 
 /// The SHA-256 of every whole package as it will be on the image, in hexadecimal digits.
-pub(super) fn wholes(packages: &[Signed], total: u64, progress: &dyn Progress) -> Result<Vec<String>> {
+pub(crate) fn wholes(packages: &[Signed], total: u64, progress: &dyn Progress) -> Result<Vec<String>> {
     let hashed = digest::in_parallel(packages, |package| {
         let stream = Watched::new(package.reader(), total, progress);
         digest::sha256_hex(stream).map_err(|e| unreadable(&package.rpm, &e))

@@ -136,7 +136,7 @@ fn documents(
     Documents::new(supply, &contents)
 }
 
-fn write_failed(image: &Path, error: WriteError) -> Error {
+pub(crate) fn write_failed(image: &Path, error: WriteError) -> Error {
     match error {
         WriteError::Output { source, .. } => Error::output(image, &source),
         WriteError::Source { path, source } => Error::payload(
@@ -154,6 +154,6 @@ fn write_failed(image: &Path, error: WriteError) -> Error {
 }
 
 /// A volume identifier of at most 32 characters, which nothing reads but people.
-fn volume_id(label: &str) -> String {
+pub(crate) fn volume_id(label: &str) -> String {
     label.chars().take(32).map(|c| c.to_ascii_uppercase()).map(|c| if c == '-' { '_' } else { c }).collect()
 }

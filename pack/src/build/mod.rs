@@ -4,18 +4,18 @@
 //! with them. The same request gives the same bytes.
 
 mod completed;
-mod hash;
+pub(crate) mod hash;
 mod identity;
-mod image;
-mod output;
-mod payload;
+pub(crate) mod image;
+pub(crate) mod output;
+pub(crate) mod payload;
 mod signing;
 
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::openpgp::Signer;
+use crate::openpgp::{Certificate, Signer};
 use crate::rpm::{self, Companion, PayloadDigests, Replaced, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released, Requirement};
 use crate::supply::{Documents, Supply};
@@ -149,6 +149,31 @@ impl Draft {
         self.output.path()
     }
 
+    /// What the public key's file is called on hosts.
+    pub fn key_name(&self) -> &str {
+        self.key.name()
+    }
+
+    /// A draft of an image that is written whole; `made` is what is on it.
+    pub(crate) fn finish(mut output: Output, made: &Finished<'_>, progress: &dyn Progress) -> Result<Draft> {
+        progress.step("checksum");
+        output.flush()?;
+        let iso_sha256 = digest::sha256_hex(Watched::new(output.reader()?, output.length()?, progress))
+            .map_err(|e| Error::output(output.path(), &e))?;
+        progress.made("SHA-256 of the image as it is on the disk");
+        Ok(Draft {
+            key: output.key_file(made.key_file, made.certificate)?,
+            output,
+            uuid: made.uuid,
+            packages: made.packages.iter().map(Package::of).collect(),
+            installation_size: made.installation_size,
+            iso_sha256,
+            host: Vec::new(),
+            other_keys: Vec::new(),
+            documents: None,
+        })
+    }
+
     /// Identifiers of the keys that signed the packages which keep their signatures, as far as they are not the pack's: hosts
     /// must trust these too.
     pub fn other_keys(&self) -> &[String] {
@@ -182,6 +207,15 @@ impl Draft {
             other_keys,
         })
     }
+}
+
+/// What is on an image that was not built here.
+pub(crate) struct Finished<'a> {
+    pub(crate) uuid: Uuid,
+    pub(crate) key_file: &'a str,
+    pub(crate) certificate: &'a Certificate,
+    pub(crate) packages: &'a [Signed],
+    pub(crate) installation_size: u64,
 }
 
 /// Builds a pack, up to the point where it can be proved.

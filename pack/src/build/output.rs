@@ -30,7 +30,7 @@ pub fn check_output(folder: &Path) -> Result<()> {
 }
 
 /// An image that is being written. Dropped without [`Output::publish`], it leaves nothing.
-pub(super) struct Output {
+pub(crate) struct Output {
     folder: PathBuf,
     /// The name it will have.
     path: PathBuf,
@@ -38,31 +38,31 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn create(folder: &Path, name: &str) -> Result<Output> {
+    pub(crate) fn create(folder: &Path, name: &str) -> Result<Output> {
         fs::create_dir_all(folder).map_err(|e| Error::output(folder, &e))?;
         let image = temporary(folder).map_err(|e| Error::output(folder, &e))?;
         Ok(Output { folder: folder.into(), path: folder.join(name), image })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn temporary_path(&self) -> &Path {
+    pub(crate) fn temporary_path(&self) -> &Path {
         self.image.path()
     }
 
     /// Everything written so far is in the file.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.image.flush().map_err(|e| Error::output(&self.path, &e))
     }
 
-    pub(super) fn file(&mut self) -> &mut File {
+    pub(crate) fn file(&mut self) -> &mut File {
         self.image.as_file_mut()
     }
 
     /// A reader of everything written so far.
-    pub(super) fn reader(&self) -> Result<File> {
+    pub(crate) fn reader(&self) -> Result<File> {
         let open = || -> io::Result<File> {
             let mut file = self.image.reopen()?;
             file.rewind()?;
@@ -71,12 +71,12 @@ impl Output {
         open().map_err(|e| Error::output(&self.path, &e))
     }
 
-    pub(super) fn length(&self) -> Result<u64> {
+    pub(crate) fn length(&self) -> Result<u64> {
         self.image.as_file().metadata().map(|m| m.len()).map_err(|e| Error::output(&self.path, &e))
     }
 
     /// The public key, under a temporary name.
-    pub(super) fn key_file(&self, name: &str, certificate: &Certificate) -> Result<KeyFile> {
+    pub(crate) fn key_file(&self, name: &str, certificate: &Certificate) -> Result<KeyFile> {
         let path = self.folder.join(name);
         let armored = certificate.armored();
         let replaces = fs::read(&path).is_ok_and(|other| other != armored.as_bytes());
@@ -85,7 +85,7 @@ impl Output {
     }
 
     /// Gives every file its name: image, checksum, key, report, page, and files that are called as the image and something more.
-    pub(super) fn publish(
+    pub(crate) fn publish(
         self,
         sha256: &str,
         key: KeyFile,
@@ -125,26 +125,31 @@ impl Output {
 }
 
 /// The files that a build leaves.
-pub(super) struct Published {
-    pub(super) iso: OutputFile,
-    pub(super) checksum: OutputFile,
-    pub(super) key: OutputFile,
-    pub(super) report: OutputFile,
-    pub(super) page: Option<OutputFile>,
-    pub(super) beside: Vec<OutputFile>,
+pub(crate) struct Published {
+    pub(crate) iso: OutputFile,
+    pub(crate) checksum: OutputFile,
+    pub(crate) key: OutputFile,
+    pub(crate) report: OutputFile,
+    pub(crate) page: Option<OutputFile>,
+    pub(crate) beside: Vec<OutputFile>,
 }
 
 /// A public key that waits for its name.
-pub(super) struct KeyFile {
+pub(crate) struct KeyFile {
     file: NamedTempFile,
     path: PathBuf,
     /// Whether another key has that name.
-    pub(super) replaces: bool,
+    pub(crate) replaces: bool,
 }
 
 impl KeyFile {
+    /// The name it will have, without folders.
+    pub(crate) fn name(&self) -> &str {
+        self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// Where it is for now.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
 }

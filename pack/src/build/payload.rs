@@ -91,14 +91,14 @@ pub(super) fn unreadable(rpm: &Rpm, error: &io::Error) -> Error {
 }
 
 /// A stream whose reader is told of its progress, and that ends with an error when the user stops the build.
-pub(super) struct Watched<'a, R> {
+pub(crate) struct Watched<'a, R> {
     inner: R,
     total: u64,
     progress: &'a dyn Progress,
 }
 
 impl<'a, R> Watched<'a, R> {
-    pub(super) fn new(inner: R, total: u64, progress: &'a dyn Progress) -> Watched<'a, R> {
+    pub(crate) fn new(inner: R, total: u64, progress: &'a dyn Progress) -> Watched<'a, R> {
         Watched { inner, total, progress }
     }
 }

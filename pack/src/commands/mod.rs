@@ -19,6 +19,7 @@ pub mod page;
 pub mod proof;
 pub mod publish;
 pub mod remove;
+pub mod resign;
 pub mod signer;
 pub mod simulate;
 pub mod terminal;
@@ -50,6 +51,7 @@ enum Command {
     GroupFile(group_file::GroupFile),
     Inspect(inspect::Inspect),
     Extract(extract::Extract),
+    Resign(resign::Resign),
     Diff(diff::Diff),
     Key(key::Key),
     Verify(verify::Verify),
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::GroupFile(flags) => group_file::run(&flags).map(|()| 0),
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Extract(flags) => extract::run(&flags).map(|()| 0),
+        Command::Resign(flags) => resign::run(&flags).map(|()| 0),
         Command::Diff(flags) => diff::run(&flags),
         Command::Key(flags) => key::run(&flags).map(|()| 0),
         Command::Verify(flags) => verify::run(&flags, None),

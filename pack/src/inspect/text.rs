@@ -205,6 +205,9 @@ fn package(text: &mut String, file: &PackageFile, detail: Detail, size: &dyn Fn(
 /// A list, to its end only if that is asked for.
 fn few(list: &[String], detail: Detail) -> String {
     let limit = if detail.files { usize::MAX } else { FEW };
+    // A header names what a package and its scriptlets require once each.
+    let mut list: Vec<&String> = list.iter().collect();
+    list.dedup();
     let mut words: Vec<String> = list.iter().take(limit).map(|word| shown(word)).collect();
     if list.len() > limit {
         words.push(format!("… and {} more: --files shows them", list.len() - limit));

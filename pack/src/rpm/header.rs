@@ -340,7 +340,7 @@ fn take_header(
 }
 
 /// How many bytes of the data that follow its offset an entry has. `None` if there are fewer.
-fn claimed(data: &[u8], kind: usize, count: usize) -> Option<usize> {
+pub(super) fn claimed(data: &[u8], kind: usize, count: usize) -> Option<usize> {
     let width = match kind {
         kind::NULL => 0,
         kind::INT16 => 2,

@@ -13,11 +13,13 @@ mod header;
 pub mod package;
 pub mod payload;
 pub mod program;
+mod rewrite;
 pub mod scriptlet;
 mod signature;
 mod source;
 
 pub use companion::{Companion, Replaced, control, update};
 pub use header::Rpm;
+pub use rewrite::{mentions, rewrite};
 pub use signature::{PayloadDigests, Signed, header_is_whole, other_signature};
 pub use source::Source;

@@ -256,7 +256,7 @@ impl Read for Content<'_> {
     }
 }
 
-fn hasher(algorithm: DigestAlgorithm) -> Result<Box<dyn DynDigest>, String> {
+pub(super) fn hasher(algorithm: DigestAlgorithm) -> Result<Box<dyn DynDigest>, String> {
     match algorithm {
         DigestAlgorithm::Md5 => Ok(Box::new(Md5::new())),
         DigestAlgorithm::Sha2_224 => Ok(Box::new(sha2::Sha224::new())),
@@ -301,7 +301,7 @@ pub fn can_be_read(rpm: &Rpm) -> bool {
     ["gzip", "xz", "lzma", "bzip2", "none", "identity"].contains(&rpm.payload_compressor())
 }
 
-fn decompressor(rpm: &Rpm) -> Result<Box<dyn Read>, String> {
+pub(super) fn decompressor(rpm: &Rpm) -> Result<Box<dyn Read>, String> {
     let mut compressed = BufReader::with_capacity(64 * 1024, rpm.source().read_from(rpm.payload_offset()));
     Ok(match rpm.payload_compressor() {
         // Of uncompressed payloads rpmbuild says nothing, and rpm reads them with zlib, which lets them through.

@@ -155,6 +155,13 @@ impl Signed {
         Ok(Signed { rpm: rpm.clone(), prefix, content_length: rpm.content_length() })
     }
 
+    /// Whether it is not, byte for byte, the package that it was made from.
+    pub fn is_changed(&self) -> bool {
+        let mut before = Vec::new();
+        let head = self.rpm.source().read_from(0).take(self.rpm.header_offset()).read_to_end(&mut before);
+        head.is_err() || before != self.prefix
+    }
+
     /// Length of the whole package.
     pub fn length(&self) -> u64 {
         self.prefix.len() as u64 + self.content_length

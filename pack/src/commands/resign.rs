@@ -1,0 +1,134 @@
+//! `suppack resign PACK`: the same pack, signed by another key.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::key::check_name;
+use super::proof::Proof;
+use super::signer::{SigningKey, signer};
+use super::terminal::Terminal;
+use super::{interrupt, now, print};
+use crate::contents::Contents;
+use crate::resign::{self, Request, output_file};
+use crate::verify::{self, GivenKey, Policy, ShippedKey};
+use crate::{Error, Result};
+
+/// Sign a finished pack with another key: the same content, and another uuid where content changes.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Signatures of packages, update.xml and repomd.xml are made anew, and so are the two packages that carry \
+    the pack's metadata, in which only the uuid and the key's name change. The result is held to the rules of everything \
+    that reads packs before it gets its name; a rule that the given pack breaks already is told, and no reason to refuse. \
+    Beside it come its checksum, the public key and report.json. Bill of materials and provenance are left out: they \
+    describe the pack as it was.\n\n\
+    Hosts that have the given pack do not take the result for an upgrade: its version is the same.\n\n\
+    Exit codes: 0 signed, 2 wrong usage, 4 the pack, 6 the key, 7 cannot write, 8 gpg, 9 the result breaks a rule, 130 \
+    interrupted"
+)]
+pub struct Resign {
+    /// The ISO image of a pack, by this builder or the vendor's
+    #[arg(value_name = "PACK")]
+    pub pack: PathBuf,
+    /// The image to write, or an existing folder for one of the same name
+    #[arg(short, long, value_name = "OUT")]
+    pub output: PathBuf,
+    #[command(flatten)]
+    pub key: SigningKey,
+    /// Name of the public key's file on hosts [default: as the pack has it]
+    #[arg(long, value_name = "NAME")]
+    pub key_file: Option<String>,
+    /// Keep the signatures that packages have; hosts must trust the keys of both
+    #[arg(long)]
+    pub keep_rpm_signatures: bool,
+    /// Keep the uuid, or refuse if the content changes
+    #[arg(long)]
+    pub same_uuid: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print what was made as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Error`] of the pack, the key or the output; nothing is left behind then.
+pub fn run(flags: &Resign) -> anyhow::Result<()> {
+    interrupt::watch()?;
+    match signed_anew(flags) {
+        // Whatever failed, failed because of the signal.
+        Err(_) if interrupt::interrupted() => Err(Error::interrupted().into()),
+        result => Ok(result?),
+    }
+}
+
+fn signed_anew(flags: &Resign) -> Result<()> {
+    let terminal = Terminal::new(flags.quiet || flags.json);
+    if let Some(name) = &flags.key_file {
+        check_name(name)?;
+    }
+    let contents = Contents::open(&flags.pack)?;
+    let output = output_file(&flags.output, &flags.pack);
+    if output.canonicalize().is_ok_and(|there| flags.pack.canonicalize().is_ok_and(|pack| pack == there)) {
+        return Err(Error::unwritable(
+            &output,
+            &std::io::ErrorKind::AlreadyExists.into(),
+            "It is the pack that is read: choose another name with --output",
+        ));
+    }
+    let signer = signer(&flags.key, &terminal)?;
+    let request = Request {
+        contents: &contents,
+        signer: &*signer,
+        key_file: flags.key_file.as_deref(),
+        keep_rpm_signatures: flags.keep_rpm_signatures,
+        same_uuid: flags.same_uuid,
+        output: &output,
+    };
+    let draft = resign::resign(&request, &terminal)?;
+    let armored = signer.certificate().armored();
+    let policy = Policy {
+        key: Some(GivenKey { file_name: draft.key_name(), armored: armored.as_bytes() }),
+        shipped_key: ShippedKey::At(draft.key_path()),
+        name: draft.name().file_name(),
+        now: now(),
+        ..Policy::default()
+    };
+    let proof = Proof::of(draft.path(), &policy, None, &terminal)?;
+    let before = verify::verify(&flags.pack, &Policy { now: now(), ..Policy::default() }, &terminal);
+    terminal.finish();
+    let broken_before = |id: &str| before.failed().any(|verdict| verdict.check.id == id);
+    let (inherited, new): (Vec<_>, Vec<_>) =
+        proof.verification.failed().partition(|verdict| broken_before(verdict.check.id));
+    if !new.is_empty() {
+        eprint!("{}", proof.report().failures_text());
+        return Err(Error::refused(draft.name(), new.len()));
+    }
+    for verdict in inherited {
+        terminal.note(format_args!("the pack breaks {}, as it did before", verdict.check.id));
+    }
+    let pack = draft.publish(&format!("{:#}\n", proof.report().to_json()))?;
+    let text = match flags.json {
+        true => {
+            let said = serde_json::json!({
+                "iso": pack.iso.path,
+                "key": pack.key.path,
+                "uuid": pack.uuid.to_string(),
+                "sha256": pack.iso_sha256,
+                "signed_by": signer.certificate().fingerprint(),
+            });
+            format!("{said:#}\n")
+        }
+        false => format!(
+            "{}\n  uuid         {}\n  signed by    {}\n  public key   {}\n",
+            pack.iso.path.display(),
+            pack.uuid,
+            signer.certificate().fingerprint(),
+            pack.key.path.display()
+        ),
+    };
+    print(&text)
+}
