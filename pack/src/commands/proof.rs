@@ -92,9 +92,8 @@ fn rehearse(iso: &Path, policy: &Policy<'_>, stage: &Stage<'_>, terminal: &Termi
     let names: Vec<&str> = stage.hosts.iter().map(|host| host.name.as_str()).collect();
     terminal.step_of_program("rehearse", &names.join(", "));
     let open = |path: &Path| {
-        PackImage::open(path).map_err(|problem| {
-            Error::payload(path, problem, "Give the image of a pack, as `cargo xtask pack` writes it")
-        })
+        PackImage::open(path)
+            .map_err(|problem| Error::payload(path, problem, "Give the image of a pack, as `suppack build` writes it"))
     };
     let (image, previous) = (open(iso)?, stage.previous.map(open).transpose()?);
     if let (Some(info), Some(earlier)) = (UpdateInfo::of(&image), previous.as_ref().and_then(UpdateInfo::of))

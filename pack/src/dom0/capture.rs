@@ -57,7 +57,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// The entries of a capture; a host with every update of its life has some hundred.
 const MOST_ENTRIES: usize = 10_000;
 
-const MAKE_ANEW: &str = "Make the capture anew with `cargo xtask capture-host`";
+const MAKE_ANEW: &str = "Make the capture anew with `capture-host`";
 
 /// The script that makes a capture on a host, for `sh`: it writes the capture to standard output.
 pub const SCRIPT: &str = include_str!("../../hosts/capture.sh");

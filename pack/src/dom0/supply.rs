@@ -145,11 +145,12 @@ impl Supplied {
         let evr = |evr: &Evr| Evr { version: "0".into(), ..evr.clone() };
         let dependencies = |list: &[Dependency]| -> Vec<Dependency> {
             let moved = |dependency: &Dependency| {
-                let bound = dependency.bound.as_ref().map(|(operator, bound)| {
-                    let ours = versions
-                        .iter()
-                        .any(|(name, version)| *name == dependency.name && bound.compare(version).is_eq());
-                    (*operator, if ours { evr(bound) } else { bound.clone() })
+                let ours = versions.iter().find(|(name, _)| *name == dependency.name);
+                let bound = dependency.bound.as_ref().and_then(|(operator, bound)| match ours {
+                    Some((_, version)) if bound.compare(version).is_eq() => Some((*operator, evr(bound))),
+                    // What packages want of each other, the earlier ones wanted of the earlier ones.
+                    Some(_) => None,
+                    None => Some((*operator, bound.clone())),
                 });
                 Dependency { name: dependency.name.clone(), bound }
             };

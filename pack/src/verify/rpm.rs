@@ -97,7 +97,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "rpm-modes",
             rule: "no file is setuid, setgid or sticky, and nobody but owner and group may write to one",
             why: "any user of dom0 could gain the rights of root",
-            remedy: "Correct the mode in spec/pack.toml or in the package's spec file",
+            remedy: "Correct the mode in pack.toml or in the package's spec file",
             source: "XenServer Supplemental Packs and the DDK, rules and guidelines",
             ..RPM
         },
@@ -130,7 +130,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "rpm-no-modules",
             rule: "there are no files below /lib/modules",
             why: "this pack has no drivers; hosts and installers treat kernel modules in other ways",
-            remedy: "Remove the file from spec/pack.toml",
+            remedy: "Remove the file from pack.toml",
             source: "XenServer Supplemental Packs and the DDK, rules for drivers",
             ..POLICY
         },
@@ -141,7 +141,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "rpm-owners",
             rule: "everything belongs to root:root, XAPI's plugins have mode 0755 and systemd's units 0644",
             why: "XAPI executes plugins; nobody else may change what root runs",
-            remedy: "Correct the mode in spec/pack.toml",
+            remedy: "Correct the mode in pack.toml",
             source: "xen-api, scripts/Makefile (plugins are installed with mode 755); systemd.unit(5)",
             ..POLICY
         },
@@ -152,7 +152,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "rpm-config",
             rule: "files below /etc are config(noreplace), except below /etc/xensource and /etc/xapi.d",
             why: "an upgrade would overwrite what an administrator changed",
-            remedy: "Set config = true for the file in spec/pack.toml",
+            remedy: "Set config = true for the file in pack.toml",
             source: "rpm 4.11, lib/rpmfi.c (rpmfiDecideFate)",
             ..POLICY
         },

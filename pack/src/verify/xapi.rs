@@ -64,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-label",
             rule: "name-label consists of letters, digits, '_' and '-', and is not that of a product hotfix",
             why: "it becomes the name of a yum repository; stamps of labels such as XS82E001 are deleted by product releases",
-            remedy: "Change pack.label in spec/pack.toml",
+            remedy: "Change pack.label in pack.toml",
             source: "xen-api, ocaml/xapi/xapi_pool_update.ml; xcp-ng-release, the triggers of its spec file",
             ..XAPI
         },
@@ -85,7 +85,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-description",
             rule: "there is exactly one name-description, of nothing but text that is not blank",
             why: "without the element XAPI answers INTERNAL_ERROR, with a blank one INVALID_UPDATE",
-            remedy: "Change pack.description in spec/pack.toml",
+            remedy: "Change pack.description in pack.toml",
             ..XAPI
         },
         holds: |subject| description(subject).map(passed),
@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-key",
             rule: "key is a plain file name, that of the given public key",
             why: "hosts look for the key under this name in /etc/pki/rpm-gpg; 8.2 takes a missing one for \".\", which breaks yum",
-            remedy: "Change pack.key-file in spec/pack.toml, or rename the public key and import it under its new name",
+            remedy: "Change pack.key-file in pack.toml, or rename the public key and import it under its new name",
             ..XAPI
         },
         holds: key,
@@ -116,7 +116,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-guidance",
             rule: "after-apply-guidance is absent or lists restartXAPI, restartHost, restartPV, restartHVM with commas only",
             why: "one other word or a space empties the whole list without a message, and nobody is told to restart anything",
-            remedy: "Change pack.after-apply-guidance in spec/pack.toml",
+            remedy: "Change pack.after-apply-guidance in pack.toml",
             ..XAPI
         },
         holds: guidance,
@@ -126,7 +126,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-homogeneity",
             rule: "enforce-homogeneity is absent, true or false",
             why: "XAPI takes any other word for false",
-            remedy: "Change pack.enforce-homogeneity in spec/pack.toml",
+            remedy: "Change pack.enforce-homogeneity in pack.toml",
             ..XAPI
         },
         holds: |subject| homogeneity(subject).map(|enforced| Outcome::Passed(enforced.to_string())),
@@ -157,7 +157,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xapi-precheck",
             rule: "the scripts precheck and remove of control-<label> are executable and begin with an interpreter of dom0",
             why: "XAPI executes precheck: what cannot run answers UPDATE_PRECHECK_FAILED_UNKNOWN_ERROR",
-            remedy: "Let pack.precheck and pack.remove in spec/pack.toml name scripts that begin with #!/bin/sh or #!/bin/bash",
+            remedy: "Let pack.precheck and pack.remove in pack.toml name scripts that begin with #!/bin/sh or #!/bin/bash",
             source: "xen-api, scripts/extensions/pool_update.precheck",
             ..XAPI
         },
@@ -179,7 +179,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xscontainer-homogeneity",
             rule: "homogeneity is not enforced",
             why: "hosts without this very build could not join the pool",
-            remedy: "Set pack.enforce-homogeneity = false in spec/pack.toml",
+            remedy: "Set pack.enforce-homogeneity = false in pack.toml",
             source: "xen-api, ocaml/xapi/xapi_pool.ml, assert_homogeneous_updates",
             ..POLICY
         },

@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "xen-orchestra-label",
             rule: "the label does not begin with XS in upper case",
             why: "Xen Orchestra takes it for a hotfix and leaves it out of the list of supplemental packs",
-            remedy: "Change pack.label in spec/pack.toml, for example to lower case",
+            remedy: "Change pack.label in pack.toml, for example to lower case",
             ..XEN_ORCHESTRA
         },
         holds: |subject| visible_label(subject).map(|label| Outcome::Passed(label.into())),
@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
             set: Set::Xscontainer,
             rule: "the key's name has four parts with '-' between them, such as RPM-GPG-KEY-vendor",
             why: "Xen Orchestra shows the fourth as the pack's author, and nothing if there is none",
-            remedy: "Change pack.key-file in spec/pack.toml",
+            remedy: "Change pack.key-file in pack.toml",
             ..XEN_ORCHESTRA
         },
         holds: author,

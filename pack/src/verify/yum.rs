@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "yum-host-range",
             rule: "control-<label> requires no exact product-version or platform-version",
             why: "it blocks the host's next product update: \"is needed by (installed) control-…\"",
-            remedy: "Give a range in [host] of spec/pack.toml, such as \">= 8.2.0\"",
+            remedy: "Give a range in [host] of pack.toml, such as \">= 8.2.0\"",
             source: "seen with rpm 4.11.3 and the release packages of 8.2.0 and 8.2.1",
             ..YUM
         },
@@ -106,7 +106,7 @@ pub(super) const RULES: &[Rule] = &[
             id: "yum-one-host-capability",
             rule: "control-<label> requires at most one capability of the host",
             why: "if two are missing XAPI puts their texts together in a wrong-version error that nobody understands",
-            remedy: "Leave one entry in [host] of spec/pack.toml",
+            remedy: "Leave one entry in [host] of pack.toml",
             source: "xen-api, scripts/extensions/pool_update.precheck",
             ..YUM
         },

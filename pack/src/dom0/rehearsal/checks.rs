@@ -75,7 +75,7 @@ pub(super) static REFUSAL: Check = dom0(
     "dom0-refusal",
     "a host that cannot take the pack says so in the precheck, with what it lacks, and is left as it was",
     "a refusal at apply, or an unknown error, tells the administrator nothing",
-    "Put the requirement on the host into [host] of spec/pack.toml, one capability as a range",
+    "Put the requirement on the host into [host] of pack.toml, one capability as a range",
     "xen-api, scripts/extensions/pool_update.precheck",
 );
 
@@ -83,7 +83,7 @@ pub(super) static TAKEN: Check = dom0(
     "dom0-taken",
     "at least one known release takes the pack",
     "a pack that every host refuses serves nobody",
-    "Widen the range in [host] of spec/pack.toml",
+    "Widen the range in [host] of pack.toml",
     "xen-api, scripts/extensions/pool_update.precheck",
 );
 
@@ -93,7 +93,7 @@ pub(super) static RELEASES: Check = Check {
         "dom0-releases",
         "8.2.0, 8.2.1 and 8.3.0 take the pack, and 8.1.0 refuses it",
         "these are the releases that the product promises",
-        "Correct [host] of spec/pack.toml",
+        "Correct [host] of pack.toml",
         "README.md, \"Install it on a host\"",
     )
 };
@@ -143,9 +143,10 @@ pub(super) static ORIGINAL: Check = Check {
 
 pub(super) static REMOVAL: Check = dom0(
     "dom0-removal",
-    "the shipped script removes the packages, leaves no file or folder behind, and makes XAPI forget the update",
+    "the shipped script removes the packages, leaves no file behind, and makes XAPI forget the update; of this project's pack \
+     no folder is left either",
     "there is no other way to remove an update",
-    "Correct the script that pack.remove of spec/pack.toml names, or the scriptlets that leave files",
+    "Correct the script that pack.remove of pack.toml names, or the scriptlets that leave files",
     "DDK, rules for supplemental packs; xen-api, ocaml/xapi/xapi_pool_update.ml",
 );
 

@@ -386,7 +386,7 @@ fn conflicts(scene: &Scene<'_>) -> io::Result<Outcome> {
         true => Outcome::Passed(format!("none with the files of {known} packages")),
         false => Outcome::NotChecked(format!(
             "of this host only the files of {known} packages are known, and none of those is touched; \
-             `cargo xtask capture-host` makes a capture of a real one"
+             `capture-host` makes a capture of a real one"
         )),
     })
 }

@@ -76,7 +76,7 @@ impl Scene<'_> {
         }
         installed.runs = std::mem::take(&mut host.runs);
         if installed.refusal.is_none() {
-            removed.remove(&mut host, self.pack, &before)?;
+            removed.remove(&mut host, self, &before)?;
         }
         removed.runs = std::mem::take(&mut host.runs);
         removed.hangs = host.hangs();
@@ -267,7 +267,8 @@ impl Course {
     }
 
     /// The shipped script, and what is left after it.
-    fn remove(&mut self, host: &mut Host, pack: &Delivery, before: &BTreeSet<String>) -> io::Result<()> {
+    fn remove(&mut self, host: &mut Host, scene: &Scene<'_>, before: &BTreeSet<String>) -> io::Result<()> {
+        let pack = scene.pack;
         let script = format!("/var/update/{}/remove", pack.info.uuid);
         if !host.root.exists(&script) {
             self.doubts.push("the pack has no removal script".into());
@@ -288,7 +289,10 @@ impl Course {
         }
         for path in host.paths()?.difference(before) {
             // yum's own notes about packages, which `rpm -e` never takes away.
-            if !path.starts_with("/var/lib/yum/") {
+            let of_yum = path.starts_with("/var/lib/yum/");
+            // Many packages of others do not own the folders that they put files into; rpm leaves those, empty.
+            let is_accepted = scene.original.is_none() && host.root.is_folder(path);
+            if !of_yum && !is_accepted {
                 self.problems.push(format!("{path} is left"));
             }
         }
