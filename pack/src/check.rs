@@ -38,6 +38,8 @@ pub enum Reader {
     XenCenter,
     XenOrchestra,
     HostInstaller,
+    /// The installers of XenServer up to 7.0 and XCP 1.x.
+    LegacyInstaller,
     /// A host as a whole: what the rehearsal shows.
     Dom0,
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Reader {
             Reader::XenCenter => "XenCenter",
             Reader::XenOrchestra => "Xen Orchestra",
             Reader::HostInstaller => "host installer",
+            Reader::LegacyInstaller => "pack installer, 7.0",
             Reader::Dom0 => "dom0",
         })
     }

@@ -1,4 +1,4 @@
-//! What is in a pack, whatever carries it: an image, or a folder into which one was extracted.
+//! What is in a pack, whatever carries it: an image, an archive, or a folder into which one was extracted.
 //!
 //! Judges nothing and believes nothing. Only what is asked for is read, and no more of it than is bounded here and in
 //! [`crate::image`].
@@ -31,6 +31,8 @@ pub struct Contents {
 pub enum Medium {
     /// An ISO 9660 image of so many bytes.
     Image { bytes: u64, volume_id: String, rock_ridge: bool, joliet: bool },
+    /// An archive of tar in gzip, of so many bytes.
+    Archive { bytes: u64 },
     /// A folder.
     Folder,
 }
@@ -70,7 +72,7 @@ impl Entry {
 }
 
 impl Contents {
-    /// Opens an image or a folder.
+    /// Opens an image, an archive or a folder.
     ///
     /// # Errors
     /// [`Error`] of class `Payload` if there is nothing to look into.
@@ -81,6 +83,7 @@ impl Contents {
         let metadata = fs::metadata(path).map_err(|e| unreadable(format!("cannot be read: {e}")))?;
         match metadata.is_dir() {
             true => Contents::folder(path).map_err(unreadable),
+            false if is_gzip(path) => Contents::archive(path).map_err(unreadable),
             false => PackImage::open(path).map(|image| Contents::image(&image)).map_err(unreadable),
         }
     }
@@ -117,6 +120,27 @@ impl Contents {
             },
             problems,
         }
+    }
+
+    /// Unpacks an archive to a place without a name, which goes away with this.
+    fn archive(path: &Path) -> std::result::Result<Contents, String> {
+        let failed = |e: std::io::Error| format!("cannot be read: {e}");
+        let file = fs::File::open(path).map_err(failed)?;
+        let bytes = file.metadata().map_err(failed)?.len();
+        let mut spool = tempfile::tempfile().map_err(|e| format!("cannot be unpacked: {e}"))?;
+        let listed = medium::tar::read(file, bytes, &mut spool).map_err(|e| e.to_string())?;
+        let unpacked = Source::of_file(path, spool).map_err(failed)?;
+        let entries = listed.into_iter().map(|entry| Entry {
+            kind: match entry.kind {
+                medium::tar::Kind::File => EntryKind::File(unpacked.part(&entry.path, entry.offset, entry.bytes)),
+                medium::tar::Kind::Folder => EntryKind::Folder,
+                medium::tar::Kind::Special => EntryKind::Special,
+            },
+            mode: Some(entry.mode),
+            path: entry.path,
+        });
+        let medium = Medium::Archive { bytes };
+        Ok(Contents { path: path.into(), entries: entries.collect(), medium, problems: Vec::new() })
     }
 
     fn folder(path: &Path) -> std::result::Result<Contents, String> {
@@ -215,6 +239,12 @@ impl Contents {
         });
         read.collect()
     }
+}
+
+/// Whether a file begins as gzip's do (RFC 1952).
+fn is_gzip(path: &Path) -> bool {
+    let mut magic = [0; 2];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok_and(|()| magic == [0x1f, 0x8b])
 }
 
 #[cfg(test)]

@@ -165,6 +165,11 @@ impl Error {
         )
     }
 
+    /// A finished pack breaks rules of its readers, which are told here.
+    pub fn broken(pack: &Path, rules: impl Display, remedy: impl Display) -> Error {
+        Error::new(Class::Readback, pack.display(), format!("was not written: it breaks rules: {rules}"), remedy)
+    }
+
     /// The user stopped it.
     pub fn interrupted() -> Error {
         Error::new(Class::Interrupted, "interrupted", "nothing was written", "Run the same command again")

@@ -19,6 +19,7 @@ pub mod generation;
 pub mod image;
 pub mod inspect;
 pub mod install;
+pub mod legacy;
 pub mod openpgp;
 mod printable;
 pub mod report;

@@ -30,4 +30,10 @@
 //! # }
 //! ```
 
+mod file;
+pub mod folder;
 pub mod iso9660;
+#[cfg(feature = "archive")]
+pub mod tar;
+
+pub use file::{CopyError, File};

@@ -20,9 +20,10 @@ use crate::rpm::{self, Companion, PayloadDigests, Replaced, Rpm, Signed};
 use crate::spec::{PackSpec, PackVersion, Released, Requirement};
 use crate::supply::{Documents, Supply};
 use crate::{Error, Result, digest, update};
+pub(crate) use hash::payloads as payload_digests;
 pub use output::check_output;
 use output::{KeyFile, Output, Published};
-use payload::Watched;
+pub(crate) use payload::Watched;
 pub use payload::newest_build_time;
 
 /// What a pack is built from.

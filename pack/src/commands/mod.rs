@@ -3,6 +3,7 @@
 //! One file a command, with its options. Must not know how anything is done: that is for the other rooms.
 
 pub mod build;
+pub mod build_supplemental_pack;
 pub mod build_update;
 pub mod capture_host;
 pub mod consent;
@@ -49,6 +50,7 @@ enum Command {
     Build(build::Build),
     BuildUpdate(build_update::BuildUpdate),
     GroupFile(group_file::GroupFile),
+    BuildSupplementalPack(Box<build_supplemental_pack::BuildSupplementalPack>),
     Inspect(inspect::Inspect),
     Extract(extract::Extract),
     Resign(resign::Resign),
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Command::Build(flags) => build::run(&flags),
         Command::BuildUpdate(flags) => build_update::run(&flags),
         Command::GroupFile(flags) => group_file::run(&flags).map(|()| 0),
+        Command::BuildSupplementalPack(flags) => build_supplemental_pack::run(&flags),
         Command::Inspect(flags) => inspect::run(&flags).map(|()| 0),
         Command::Extract(flags) => extract::run(&flags).map(|()| 0),
         Command::Resign(flags) => resign::run(&flags).map(|()| 0),
@@ -92,11 +95,12 @@ pub fn main() -> ExitCode {
 }
 
 /// Commands that the program is also called by: those of the DDK.
-const HISTORICAL: [&str; 1] = ["build-update"];
+const HISTORICAL: [&str; 2] = ["build-update", "build-supplemental-pack"];
 
 /// The command line, with the command in it that the program's own name stands for.
 fn arguments(mut given: Vec<OsString>) -> Vec<OsString> {
     let called = given.first().and_then(|program| Path::new(program).file_name()?.to_str());
+    let called = called.map(|name| name.trim_end_matches(".sh").trim_end_matches(".py"));
     if let Some(command) = HISTORICAL.into_iter().find(|command| Some(*command) == called) {
         given.insert(1, command.into());
     }

@@ -83,6 +83,7 @@ pub struct Inspection {
 #[serde(rename_all = "kebab-case", tag = "medium")]
 pub enum MediumInfo {
     Iso { bytes: u64, volume_id: String, rock_ridge: bool, joliet: bool },
+    Archive { bytes: u64 },
     Folder,
 }
 
@@ -119,6 +120,7 @@ pub fn inspect(contents: &Contents, keys: &Keys) -> Inspection {
             Medium::Image { bytes, volume_id, rock_ridge, joliet } => {
                 MediumInfo::Iso { bytes, volume_id, rock_ridge, joliet }
             }
+            Medium::Archive { bytes } => MediumInfo::Archive { bytes },
             Medium::Folder => MediumInfo::Folder,
         },
         update,

@@ -40,6 +40,7 @@ pub fn text(pack: &Inspection, detail: Detail, size: &dyn Fn(u64) -> String) -> 
             };
             field(&mut text, "image", &format!("{}, volume \"{}\", {names}", size(*bytes), shown(volume_id)));
         }
+        MediumInfo::Archive { bytes } => field(&mut text, "archive", &format!("{}, tar in gzip", size(*bytes))),
         MediumInfo::Folder => field(&mut text, "image", "a folder"),
     }
     let sizes = &pack.sizes;

@@ -35,11 +35,18 @@ impl Source {
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        let file = File::open(path)?;
+        Source::of_file(path, File::open(path)?)
+    }
+
+    /// An opened file, under a name for messages.
+    ///
+    /// # Errors
+    /// Its length cannot be had.
+    pub fn of_file(name: &Path, file: File) -> io::Result<Source> {
         let metadata = file.metadata()?;
         let length = metadata.len();
         let state = metadata.modified().ok().map(|changed| (length, changed));
-        Ok(Source { name: path.into(), start: 0, length, bytes: Bytes::File(Arc::new(file)), state })
+        Ok(Source { name: name.into(), start: 0, length, bytes: Bytes::File(Arc::new(file)), state })
     }
 
     /// Bytes in memory, under a name for messages.

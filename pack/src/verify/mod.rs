@@ -10,6 +10,7 @@
 pub mod generations;
 mod gpg;
 mod host_installer;
+pub mod legacy;
 mod rpm;
 mod subject;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::Error;
 use crate::build::Progress;
 use crate::check::{Check, Outcome, Set, Verdict};
 use crate::generation::Generation;
@@ -105,6 +107,16 @@ impl Verification {
         self.verdicts.iter().filter(|verdict| verdict.failed())
     }
 
+    /// Why something that breaks rules does not get its name.
+    pub fn refusal(&self, name: &Path) -> Error {
+        let told = self.failed().map(|verdict| match &verdict.outcome {
+            Outcome::Failed(found) => format!("{} ({})", verdict.check.id, found.join("; ")),
+            _ => verdict.check.id.to_owned(),
+        });
+        let remedy = self.failed().next().map_or("Build it again", |verdict| verdict.check.remedy);
+        Error::broken(name, told.collect::<Vec<_>>().join(", "), remedy)
+    }
+
     /// What could not be checked.
     pub fn not_checked(&self) -> impl Iterator<Item = &Verdict> {
         self.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::NotChecked(_)))
@@ -137,14 +149,19 @@ impl Obstacle {
 
 impl Rule {
     fn verdict(&'static self, subject: &Subject<'_>) -> Verdict {
-        let outcome = match (self.holds)(subject) {
-            Ok(outcome) => outcome,
-            Err(Obstacle::Charged { check, problems }) if check == self.check.id => Outcome::Failed(problems),
-            Err(Obstacle::Charged { check, .. }) => Outcome::NotChecked(format!("needs {check}")),
-            Err(Obstacle::Unknown(why)) => Outcome::NotChecked(why),
-        };
-        Verdict { check: &self.check, host: None, outcome }
+        verdict(&self.check, (self.holds)(subject))
     }
+}
+
+/// What a check's finding comes to.
+fn verdict(check: &'static Check, found: Found) -> Verdict {
+    let outcome = match found {
+        Ok(outcome) => outcome,
+        Err(Obstacle::Charged { check: charged, problems }) if charged == check.id => Outcome::Failed(problems),
+        Err(Obstacle::Charged { check: charged, .. }) => Outcome::NotChecked(format!("needs {charged}")),
+        Err(Obstacle::Unknown(why)) => Outcome::NotChecked(why),
+    };
+    Verdict { check, host: None, outcome }
 }
 
 fn rules() -> impl Iterator<Item = &'static Rule> {
@@ -162,7 +179,7 @@ fn rules() -> impl Iterator<Item = &'static Rule> {
     .flatten()
 }
 
-/// Every check that there is.
+/// Every check of packs for 7.1 and later; for those before see [`legacy::checks`].
 pub fn checks() -> impl Iterator<Item = &'static Check> {
     rules().map(|rule| &rule.check)
 }
@@ -170,6 +187,9 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
 /// Holds an image to the rules of its readers. If `progress` says to stop, what was not looked at yet is not checked.
 pub fn verify(iso: &Path, policy: &Policy<'_>, progress: &dyn Progress) -> Verification {
     progress.step("read image");
+    if let Some(contents) = legacy::open(iso) {
+        return legacy::verify(&contents, policy, progress);
+    }
     let rules = rules().filter(|rule| policy.xscontainer || rule.check.set == Set::General);
     let opened = PackImage::open(iso).and_then(|image| match image.rock_ridge() {
         Ok(_) => Ok(image),

@@ -129,7 +129,7 @@ fn what_was_interrupted_has_not_passed() {
 #[test]
 fn ids_are_unique_and_name_their_reader_and_every_text_is_there() {
     let mut ids = BTreeSet::new();
-    for check in checks() {
+    for check in checks().chain(legacy::checks()) {
         assert!(ids.insert(check.id), "{} is there twice", check.id);
         let prefixes: &[&str] = match check.reader {
             Reader::Xapi => &["xapi-", "xscontainer-"],
@@ -140,6 +140,7 @@ fn ids_are_unique_and_name_their_reader_and_every_text_is_there() {
             Reader::XenOrchestra => &["xen-orchestra-"],
             Reader::HostInstaller => &["installer-"],
             Reader::Dom0 => &["dom0-"],
+            Reader::LegacyInstaller => &["legacy-"],
         };
         assert!(prefixes.iter().any(|prefix| check.id.starts_with(prefix)), "{}", check.id);
         for text in [check.rule, check.why, check.remedy, check.source] {
