@@ -85,8 +85,10 @@ pub enum RuleSet {
 pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
     interrupt::watch()?;
     let terminal = Terminal::new(flags.quiet || flags.json);
-    Source::open(&flags.iso)
-        .map_err(|e| Error::payload(&flags.iso, format!("cannot be read: {e}"), "Give the path of an ISO image"))?;
+    if !flags.iso.is_dir() {
+        let remedy = "Give the path of an ISO image; of a pack for 7.0 and before also an archive or a folder";
+        Source::open(&flags.iso).map_err(|e| Error::payload(&flags.iso, format!("cannot be read: {e}"), remedy))?;
+    }
     // Tried first: nobody wants to wait for a rehearsal to learn that its result has no place.
     let report_file = flags.report.as_deref().map(|path| Output::create(path, "--report")).transpose()?;
     let html_file = flags.html.as_deref().map(|path| Output::create(path, "--html")).transpose()?;

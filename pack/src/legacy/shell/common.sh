@@ -41,11 +41,27 @@ begin() {
     repos=$root/etc/xensource/installed-repos
 }
 
+# Where a program is. By its name alone busybox would take its own, which knows too little.
+program() {
+    folders=$PATH:
+    while [ -n "$folders" ]; do
+        if [ -x "${folders%%:*}/$1" ]; then
+            printf '%s' "${folders%%:*}/$1"
+            return
+        fi
+        folders=${folders#*:}
+    done
+    fatal "$1 is not on this host" 1
+}
+rpm=$(program rpm) || exit 1
+rpm2cpio=$(program rpm2cpio) || exit 1
+cpio=$(program cpio) || exit 1
+
 with_rpm() {
     if [ -n "$root" ]; then
-        rpm --root "$root" "$@"
+        "$rpm" --root "$root" "$@"
     else
-        rpm "$@"
+        "$rpm" "$@"
     fi
 }
 

@@ -149,8 +149,8 @@ while IFS= read -r tag <&3; do
         damaged=1
         continue
     fi
-    package=$(rpm --nosignature -q --qf '%{NAME}' -p "./$file" 2> /dev/null) || package=
-    version=$(rpm --nosignature -q --qf '%{EPOCH}:%{VERSION}-%{RELEASE}' -p "./$file" 2> /dev/null) || version=
+    package=$("$rpm" --nosignature -q --qf '%{NAME}' -p "./$file" 2> /dev/null) || package=
+    version=$("$rpm" --nosignature -q --qf '%{EPOCH}:%{VERSION}-%{RELEASE}' -p "./$file" 2> /dev/null) || version=
     if ! is_word "$package" || [ -z "$version" ]; then
         warn "FATAL: $file is not an RPM package"
         damaged=1
@@ -181,7 +181,7 @@ say
 # Licences. What would command a terminal is not printed.
 c1=$(printf '\302[\200-\237]')
 while IFS= read -r file <&3; do
-    rpm2cpio "./$file" 2> /dev/null | cpio -i --to-stdout --quiet '*EULA' 2> /dev/null |
+    "$rpm2cpio" "./$file" 2> /dev/null | "$cpio" -i --to-stdout --quiet '*EULA' 2> /dev/null |
         head -c 1048576 | tr -d '\000-\010\013-\037\177' | sed "s/$c1//g" > "$work/eula"
     if [ -s "$work/eula" ]; then
         cat "$work/eula"

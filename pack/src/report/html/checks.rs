@@ -141,6 +141,7 @@ fn whose(reader: Reader) -> &'static str {
         Reader::Gpg => "verifies signatures",
         Reader::XenCenter | Reader::XenOrchestra => "a client",
         Reader::HostInstaller => "installs hosts",
+        Reader::LegacyInstaller => "installs packs on 7.0 and before",
         Reader::Dom0 => "a host as a whole",
     }
 }

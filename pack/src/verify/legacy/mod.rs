@@ -12,7 +12,7 @@ mod subject;
 
 use std::path::Path;
 
-use super::{Found, Policy, Verification, verdict};
+use super::{Basis, Found, Policy, Verification, verdict};
 use crate::build::Progress;
 use crate::check::{Check, Outcome, Reader, Set, Verdict};
 use crate::contents::Contents;
@@ -65,6 +65,9 @@ pub(super) fn verify(contents: &Contents, policy: &Policy<'_>, progress: &dyn Pr
         version: repository.map(|repository| repository.version.clone()),
         uuid: None,
         verdicts,
+        // Generations of hosts are those of 7.1 and later.
+        basis: Basis::All,
+        answers: Vec::new(),
     };
     let (all, failed) = (verification.verdicts.len(), verification.failed().count());
     progress.made(&format!("{all} checks, {failed} failed"));
