@@ -468,7 +468,9 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
     let folder = tempfile::tempdir().unwrap();
     let (tree, iso) = pack_of_a_commit(folder.path());
     let [home, elsewhere] = ["home", "a rather longer path/with spaces"].map(|name| folder.path().join(name));
-    [&home, &elsewhere].map(|folder| fs::create_dir_all(folder).unwrap());
+    for folder in [&home, &elsewhere] {
+        fs::create_dir_all(folder).unwrap();
+    }
     let rustup =
         std::env::var_os("RUSTUP_HOME").unwrap_or_else(|| format!("{}/.rustup", std::env::var("HOME").unwrap()).into());
     // libfaketime and the compiler's allocator wait for each other for ever: the compiler, whose output knows no time,

@@ -238,7 +238,7 @@ fn the_package_of_suppack_has_one_static_program_and_needs_nothing() {
     let program = SUPPACK.path().join("usr/bin/suppack");
     let version = query(&["--qf", "%{VERSION}"]);
     assert_eq!(stdout_of(Command::new(&program).arg("--version")).trim(), format!("suppack {version}"));
-    let linked = outcome(command("ldd", [&program]));
+    let linked = outcome(&mut command("ldd", [&program]));
     assert!(
         linked.text.contains("not a dynamic executable") || linked.text.contains("statically linked"),
         "{}",
