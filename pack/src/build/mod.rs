@@ -170,7 +170,7 @@ impl Draft {
             installation_size: made.installation_size,
             iso_sha256,
             host: Vec::new(),
-            other_keys: Vec::new(),
+            other_keys: made.other_keys.clone(),
             documents: None,
         })
     }
@@ -217,6 +217,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) certificate: &'a Certificate,
     pub(crate) packages: &'a [Signed],
     pub(crate) installation_size: u64,
+    /// The keys that signed packages, as far as they are not the pack's.
+    pub(crate) other_keys: Vec<String>,
 }
 
 /// Builds a pack, up to the point where it can be proved.

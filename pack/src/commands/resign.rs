@@ -94,6 +94,7 @@ fn signed_anew(flags: &Resign) -> Result<()> {
         key: Some(GivenKey { file_name: draft.key_name(), armored: armored.as_bytes() }),
         shipped_key: ShippedKey::At(draft.key_path()),
         name: draft.name().file_name(),
+        kept_signatures: !draft.other_keys().is_empty(),
         now: now(),
         ..Policy::default()
     };
@@ -109,6 +110,9 @@ fn signed_anew(flags: &Resign) -> Result<()> {
     }
     for verdict in inherited {
         terminal.note(format_args!("the pack breaks {}, as it did before", verdict.check.id));
+    }
+    for id in draft.other_keys() {
+        terminal.note(format_args!("hosts must trust the key {id}, too: it signed packages"));
     }
     let pack = draft.publish(&format!("{:#}\n", proof.report().to_json()))?;
     let text = match flags.json {

@@ -6,6 +6,7 @@
 mod document;
 mod group;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use medium::iso9660::{Tree, UnixSeconds, Volume, Writer};
@@ -281,8 +282,16 @@ fn write(request: &Request<'_>, found: &Found, made: &Made, progress: &dyn Progr
         certificate,
         packages: &made.signed,
         installation_size: found.installation_size,
+        other_keys: other_keys(request, made),
     };
     Draft::finish(output, &made, progress)
+}
+
+/// The keys that signed packages, as far as they are not the one that signs now.
+fn other_keys(request: &Request<'_>, made: &Made) -> Vec<String> {
+    let own = request.signer.certificate().key_id();
+    let ids = made.signed.iter().filter_map(|package| Signature::parse(package.rpm.header_signature()?)?.key_id());
+    ids.filter(|id| *id != own).collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Every other file of the pack; what describes the packages as they were is left out.
