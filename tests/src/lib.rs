@@ -16,4 +16,5 @@ pub mod root;
 pub mod rrdd;
 pub mod terminal;
 pub mod tools;
+pub mod updates;
 pub mod xapi;

@@ -87,13 +87,14 @@ pub fn run(flags: &Remove) -> anyhow::Result<u8> {
     }
     let code = removal.run(&host, flags.force, Duration::from_secs(flags.time_limit))?;
     let state = State::of(&host, &xe, &|| false)?;
-    let still: Vec<String> = removal
-        .packages
-        .iter()
-        .filter(|name| packages::is_installed(&host, name, &|| false).unwrap_or(true))
-        .cloned()
-        .collect();
-    let changed = still.len() < removal.packages.len() || !state.packs.iter().any(|pack| pack.uuid == uuid);
+    let is_there = |name: &&String| packages::is_installed(&host, name, &|| false).unwrap_or(true);
+    let mut still: Vec<String> = removal.packages.iter().filter(is_there).cloned().collect();
+    let all = still.len() == removal.packages.len();
+    if removal.is_default && code == Some(0) {
+        // What it left, it left on purpose, and said so.
+        still.clear();
+    }
+    let changed = !all || !state.packs.iter().any(|pack| pack.uuid == uuid);
     let left = remains(&state, &removal, &still);
     match (left.is_empty(), code) {
         (true, _) => said(0, &format!("{name} is removed; nothing of it is left on this host.")).map_err(Into::into),

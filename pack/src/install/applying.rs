@@ -221,7 +221,14 @@ impl Uploaded<'_> {
 
     fn not_applied(&self, error: &XeError) -> Halt {
         let remains = match error {
-            XeError::Refused(_) => self.clean_up(),
+            XeError::Refused(_) => {
+                let mut remains = self.clean_up();
+                // When a scriptlet fails, rpm goes on with the other packages of the transaction.
+                if is_stamped(self.host, self.uuid()) {
+                    remains.push(format!("suppack remove {}: some of its packages were installed", self.uuid()));
+                }
+                remains
+            }
             // It may still be at work, or have done it.
             _ => vec![
                 "suppack list: whether the host has it".into(),

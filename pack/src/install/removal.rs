@@ -29,6 +29,8 @@ pub struct Removal {
     /// The label, where anything says it.
     pub label: Option<String>,
     pub script: Script,
+    /// Whether that is [`REMOVAL_SCRIPT`], shipped or not: of no other is it known what it does.
+    pub is_default: bool,
     /// The packages that will go, as far as rpm tells: what others need stays.
     pub packages: Vec<String>,
 }
@@ -49,10 +51,14 @@ impl Removal {
             names.extend(one.control.is_some().then(|| format!("control-{label}")));
         }
         let ships = host.path(&shipped(uuid)).is_file();
+        let script = if ships && !prefer_default { Script::Shipped } else { Script::Default };
+        let content = host.read(&shipped(uuid), REMOVAL_SCRIPT.len() as u64).ok().flatten();
+        let ships_default = content.is_some_and(|content| content == REMOVAL_SCRIPT.as_bytes());
         Ok(Removal {
             uuid: uuid.into(),
             label: found.map(|(label, _)| label.clone()).or_else(|| label.map(str::to_owned)),
-            script: if ships && !prefer_default { Script::Shipped } else { Script::Default },
+            script,
+            is_default: script == Script::Default || ships_default,
             packages: names,
         })
     }
@@ -72,11 +78,8 @@ impl Removal {
         };
         let said = match self.script {
             Script::Shipped => {
-                // Only of our own is it known that it takes options.
-                let content = host.read(&name, REMOVAL_SCRIPT.len() as u64).ok().flatten();
-                let ours = content.is_some_and(|content| content == REMOVAL_SCRIPT.as_bytes());
                 let mut command = Command::new(host.path(&name));
-                command.args((force && ours).then_some("--force"));
+                command.args((force && self.is_default).then_some("--force"));
                 run(command)
             }
             Script::Default => {

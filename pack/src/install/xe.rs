@@ -77,7 +77,7 @@ impl<'a> Xe<'a> {
                 // Some versions print errors on standard output.
                 let text = if said.stderr.trim().is_empty() { said.stdout } else { said.stderr };
                 match NOBODY.iter().any(|words| text.contains(words)) {
-                    true => Err(XeError::Down(text.trim().to_owned())),
+                    true => Err(XeError::Down(text.trim().trim_end_matches('.').to_owned())),
                     false => Err(XeError::Refused(Refusal::parse(&text))),
                 }
             }
