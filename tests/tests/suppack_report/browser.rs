@@ -11,7 +11,7 @@ use lab::tools::{command, succeed};
 use serde_json::{Value, json};
 
 /// A browser with one page.
-pub struct Browser {
+pub(crate) struct Browser {
     child: Child,
     to: File,
     from: BufReader<File>,
@@ -24,7 +24,7 @@ pub struct Browser {
 
 impl Browser {
     /// Starts one with a profile of its own.
-    pub fn start() -> Browser {
+    pub(crate) fn start() -> Browser {
         let folder = tempfile::tempdir().unwrap();
         let [to, from] = ["to", "from"].map(|name| folder.path().join(name));
         succeed(&mut command("mkfifo", [&to, &from]));
@@ -57,7 +57,7 @@ impl Browser {
     }
 
     /// Calls a method; what it answers.
-    pub fn call(&mut self, method: &str, parameters: &Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -82,7 +82,7 @@ impl Browser {
     }
 
     /// Opens a file in a window of so many pixels, in light or dark; once it is loaded.
-    pub fn open(&mut self, page: &Path, width: u32, scheme: &str) {
+    pub(crate) fn open(&mut self, page: &Path, width: u32, scheme: &str) {
         let metrics = json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", &metrics);
         self.media("screen", scheme);
@@ -95,20 +95,20 @@ impl Browser {
     }
 
     /// What the page is shown on.
-    pub fn media(&mut self, media: &str, scheme: &str) {
+    pub(crate) fn media(&mut self, media: &str, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.call("Emulation.setEmulatedMedia", &json!({ "media": media, "features": features }));
     }
 
     /// The value of a JavaScript expression.
-    pub fn value(&mut self, expression: &str) -> Value {
+    pub(crate) fn value(&mut self, expression: &str) -> Value {
         let answer = self.call("Runtime.evaluate", &json!({ "expression": expression, "returnByValue": true }));
         assert!(answer["exceptionDetails"].is_null(), "{}", answer["exceptionDetails"]);
         answer["result"]["value"].clone()
     }
 
     /// Presses the tabulator.
-    pub fn tab(&mut self) {
+    pub(crate) fn tab(&mut self) {
         for kind in ["rawKeyDown", "keyUp"] {
             let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
             self.call("Input.dispatchKeyEvent", &key);
@@ -116,25 +116,25 @@ impl Browser {
     }
 
     /// Where the page went since it was opened.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         let sent = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
         sent.map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 
     /// What the browser had to complain of since the page was opened.
-    pub fn complaints(&self) -> Vec<String> {
+    pub(crate) fn complaints(&self) -> Vec<String> {
         let logged = self.events.iter().filter(|event| event["method"] == "Log.entryAdded");
         logged.map(|event| event["params"]["entry"]["text"].to_string()).collect()
     }
 
     /// The whole page as an image.
-    pub fn picture(&mut self, file: &Path) {
+    pub(crate) fn picture(&mut self, file: &Path) {
         let picture = self.call("Page.captureScreenshot", &json!({ "captureBeyondViewport": true, "format": "png" }));
         fs::write(file, BASE64_STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()).unwrap();
     }
 
     /// The page on paper.
-    pub fn print(&mut self, file: &Path) {
+    pub(crate) fn print(&mut self, file: &Path) {
         let paper = self.call("Page.printToPDF", &json!({ "printBackground": true }));
         fs::write(file, BASE64_STANDARD.decode(paper["data"].as_str().unwrap()).unwrap()).unwrap();
     }

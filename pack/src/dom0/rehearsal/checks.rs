@@ -22,8 +22,8 @@ pub(super) static CONTENT: Check = dom0(
 
 pub(super) static PROGRAMS: Check = dom0(
     "dom0-programs",
-    "ELF files are x86-64 and need no symbol above GLIBC_2.17",
-    "dom0 of 8.2 and 8.3 has glibc 2.17: a program that needs a newer one does not start, and nothing says so before",
+    "ELF files are x86-64 and need no symbol above the glibc of the hosts: GLIBC_2.17 before XenServer 9",
+    "dom0 before XenServer 9 has glibc 2.17: a program that needs a newer one does not start, and nothing says so before",
     "Link statically, or against glibc 2.17 (a CentOS 7 container, or cargo-zigbuild with x86_64-unknown-linux-gnu.2.17)",
     "CentOS 7 userland of dom0: xcp-ng-rpms/xcp-ng-release, xcp-ng-release.spec",
 );

@@ -11,8 +11,6 @@ use elf::endian::AnyEndian;
 use crate::dom0::supply::Supply;
 use crate::rpm::package::Evr;
 
-/// The C library of 8.2 and 8.3.
-const GLIBC: &str = "2.17";
 /// What a file has in it that was not told where it will lie.
 const BUILD_ROOT: &[u8] = b"/BUILDROOT/";
 
@@ -27,11 +25,11 @@ pub(super) struct Faults {
     pub(super) build_paths: Vec<String>,
 }
 
-/// Looks into every regular file.
+/// Looks into every regular file, for hosts with a glibc of this version.
 ///
 /// # Errors
 /// A file that was unpacked cannot be read.
-pub(super) fn look_into(supply: &Supply) -> io::Result<Faults> {
+pub(super) fn look_into(supply: &Supply, glibc: &str) -> io::Result<Faults> {
     let mut faults = Faults::default();
     for supplied in &supply.packages {
         for (index, file) in supplied.package.files.iter().enumerate() {
@@ -41,7 +39,7 @@ pub(super) fn look_into(supply: &Supply) -> io::Result<Faults> {
             }
             if is_elf(content)? {
                 faults.programs += 1;
-                look_into_program(&file.path, content, &mut faults)?;
+                look_into_program(&file.path, content, glibc, &mut faults)?;
             }
         }
     }
@@ -54,7 +52,7 @@ fn is_elf(path: &Path) -> io::Result<bool> {
     Ok(magic == b"\x7fELF")
 }
 
-fn look_into_program(name: &str, content: &Path, faults: &mut Faults) -> io::Result<()> {
+fn look_into_program(name: &str, content: &Path, glibc: &str, faults: &mut Faults) -> io::Result<()> {
     // The crate reads whole sections; a header may claim any length, so never more than the file has.
     let Ok(mut elf) = ElfStream::<AnyEndian, _>::open_stream(File::open(content)?) else {
         faults.foreign.push(format!("{name} is a damaged ELF file"));
@@ -67,7 +65,7 @@ fn look_into_program(name: &str, content: &Path, faults: &mut Faults) -> io::Res
         faults.dynamic.push(format!("{name} needs a dynamic loader"));
     }
     let Ok(Some(versions)) = elf.symbol_version_table() else { return Ok(()) };
-    let limit: Evr = Evr { epoch: None, version: GLIBC.into(), release: None };
+    let limit: Evr = Evr { epoch: None, version: glibc.into(), release: None };
     let mut newer: Vec<String> = Vec::new();
     // Version indexes count up from 2; 0 and 1 are the unversioned ones.
     for index in 0..u16::MAX.into() {

@@ -20,7 +20,9 @@ use super::{confine, original};
 use crate::build::Progress;
 use crate::check::{Check, Outcome, Set, Verdict};
 use crate::digest;
+use crate::generation::{Generation, el7};
 use crate::image::PackImage;
+use crate::spec::rpm_compare;
 use scenarios::{Course, Refused, Scene};
 
 /// What is rehearsed, and on what.
@@ -165,7 +167,7 @@ pub fn rehearse(subject: Subject<'_>, progress: &dyn Progress) -> io::Result<Reh
     };
     let files: usize = delivery.supply.packages.iter().map(|supplied| supplied.package.files.len()).sum();
     push(&checks::CONTENT, None, Outcome::Passed(format!("{files} files and folders")));
-    let faults = content::look_into(&delivery.supply)?;
+    let faults = content::look_into(&delivery.supply, glibc(subject.hosts))?;
     let programs = format!("{} ELF files", faults.programs);
     push(&checks::PROGRAMS, None, Outcome::of(faults.foreign, &programs));
     push(&checks::STATIC, None, Outcome::of(faults.dynamic, &programs));
@@ -208,6 +210,13 @@ pub fn rehearse(subject: Subject<'_>, progress: &dyn Progress) -> io::Result<Reh
 fn original_supply() -> Result<Supply, String> {
     let packages = original::packages().map_err(|e| e.to_string())?;
     Supply::unpack(&packages)
+}
+
+/// The lowest version of glibc among hosts; of one whose generation is not known that of most.
+fn glibc(hosts: &[Capture]) -> &'static str {
+    let of =
+        |host: &Capture| Generation::of(host).map_or_else(el7, |generation| &*generation.stack).libc.glibc.as_str();
+    hosts.iter().map(of).min_by(|a, b| rpm_compare(a, b)).unwrap_or(el7().libc.glibc.as_str())
 }
 
 /// What a host says to the pack.

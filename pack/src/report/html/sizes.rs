@@ -9,9 +9,9 @@ use super::{Page, bytes};
 
 const WHOLE: Area = Area { x: 0.0, y: 0.0, width: 1000.0, height: 380.0 };
 /// Most rectangles of one package; the rest of it is one more.
-const MOST_OF_PACKAGE: usize = 40;
+const MOST_OF_PACKAGE: usize = 20;
 /// Most packages that have rectangles; the rest is one more.
-const MOST_PACKAGES: usize = 40;
+const MOST_PACKAGES: usize = 150;
 /// Most rows of a table.
 const MOST_ROWS: usize = 100;
 /// As many as `style.css` has.
@@ -149,7 +149,7 @@ fn rectangle(piece: &Piece, area: &Area) -> Markup {
             rect class=(piece.class) x=(tenth(area.x)) y=(tenth(area.y)) width=(tenth(area.width)) height=(tenth(area.height)) rx="4" {}
             @if fits {
                 text x=(tenth(area.x + 7.0)) y=(tenth(area.y + 17.0)) { (Line(&cut(name, room))) }
-                @if area.height >= 40.0 {
+                @if area.height >= 40.0 && area.width >= 74.0 {
                     text class="note" x=(tenth(area.x + 7.0)) y=(tenth(area.y + 33.0)) { (bytes(piece.bytes)) }
                 }
             }
