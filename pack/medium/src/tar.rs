@@ -338,7 +338,7 @@ mod tests {
             header.set_gid(0);
             builder.append_data(&mut header, "a", &b"1"[..]).unwrap();
         }
-        drop(builder.into_inner().unwrap());
+        builder.into_inner().unwrap();
         assert!(matches!(listed(&twice.finish().unwrap()), Err(ReadError::Twice(_))));
     }
 }
