@@ -61,7 +61,14 @@ fn it_writes_the_image_its_checksum_and_the_key_and_says_so() {
     let said = outcome(&mut pack(folder.path()));
     assert!(said.success, "{}", said.text);
     let written = names(folder.path());
-    let [key, page, report, image, sbom, provenance, checksum] = written.as_slice() else { panic!("{written:?}") };
+    let [key, page, report, older, older_md5, older_metadata, image, sbom, provenance, checksum] = written.as_slice()
+    else {
+        panic!("{written:?}")
+    };
+    let stem = image.trim_end_matches(".iso");
+    let wanted = ["iso", "iso.md5", "metadata.md5"].map(|end| format!("{stem}-legacy.{end}"));
+    assert_eq!([older, older_md5, older_metadata].map(String::as_str), wanted.each_ref().map(String::as_str));
+    succeed(command("md5sum", ["--check", older_md5]).current_dir(folder.path()));
     assert_eq!([format!("{image}.cdx.json"), format!("{image}.provenance.json")], [sbom.as_str(), provenance]);
     assert_eq!([key.as_str(), page, report], ["RPM-GPG-KEY-xscontainer", "report.html", "report.json"]);
     assert_eq!(format!("{image}.sha256"), *checksum);
@@ -102,7 +109,7 @@ fn a_pack_that_breaks_a_rule_keeps_no_name() {
 fn a_finished_pack_is_verified_with_what_lies_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     succeed(&mut pack(folder.path()));
-    let iso = folder.path().join(names(folder.path()).into_iter().find(|name| name.ends_with(".iso")).unwrap());
+    let iso = image_in(folder.path());
     let verify = || {
         let mut verify = Command::new(programs::xtask());
         verify.current_dir(packs::workspace()).arg("verify").arg(&iso);
@@ -455,7 +462,8 @@ fn path_with_tools() -> String {
 }
 
 fn image_in(folder: &Path) -> PathBuf {
-    folder.join(names(folder).into_iter().find(|name| name.ends_with(".iso")).unwrap())
+    let is_image = |name: &String| name.ends_with(".iso") && !name.ends_with("-legacy.iso");
+    folder.join(names(folder).into_iter().find(is_image).unwrap())
 }
 
 /// The SHA-256 of a file, as sha256sum tells it.
@@ -496,6 +504,23 @@ fn two_builds_of_one_commit_give_the_same_bytes_wherever_and_whenever() {
     let said = succeed(other.args(["pack", "--reproduce"]).arg(&iso));
     assert!(said.contains("The same bytes") && said.contains(&sha256(&iso)), "{said}");
     assert_eq!(names(&elsewhere), Vec::<String>::new(), "something was left");
+}
+
+#[test]
+fn the_older_format_has_the_same_bytes_whenever_it_is_built() {
+    let folder = tempfile::tempdir().unwrap();
+    let clone = cloned(&folder.path().join("clone"));
+    let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
+    succeed(&mut pack_of_clone(&clone, &first));
+    let pack = pack_of_clone(&clone, &second);
+    let mut later = command("faketime", ["-f", "+40d", "sh", "-c", "umask 077; exec \"$@\"", "sh"]);
+    later.arg(pack.get_program()).args(pack.get_args()).current_dir(&clone);
+    succeed(later.env("CARGO_MANIFEST_DIR", clone.join("xtask")).env("NO_FAKE_STAT", "1").env("TZ", "Asia/Tokyo"));
+    let older: Vec<String> = names(&first).into_iter().filter(|name| name.contains("-legacy.")).collect();
+    assert_eq!(older.len(), 3, "{older:?}");
+    for name in older {
+        assert!(fs::read(first.join(&name)).unwrap() == fs::read(second.join(&name)).unwrap(), "{name} differs");
+    }
 }
 
 /// `xtask pack --reproduce` of an image with the ready payload, in a clone.

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use pack::build::{self, Draft, Request};
 use pack::dom0::capture::Capture;
 use pack::openpgp::Signer;
-use pack::spec::{PackSpec, Released};
+use pack::spec::{OutputKind, PackSpec, Released};
 use pack::{Error, Result};
 
 use crate::flags::Pack;
 use crate::tools::GENERATE_RPM;
 use crate::{agent_rpm, commit, reproduce, root, supply};
 use pack::commands::proof::Stage;
-use pack::commands::publish::{Publication, publish};
+use pack::commands::publish::{self, Older, Publication};
 use pack::commands::terminal::Terminal;
 use pack::commands::{interrupt, signer};
 
@@ -43,7 +43,18 @@ fn build_pack(flags: &Pack) -> Result<u8> {
     interrupt::watch()?;
 
     let tree = Tree { root: &root, spec: &spec, released: &released, source: &source };
-    let draft = tree.build(&root, &flags.rpm, &*signer, &output, &terminal)?;
+    let (draft, payloads) = tree.build(&root, &flags.rpm, &*signer, &output, &terminal)?;
+    let older = Older {
+        spec: &spec,
+        version: &source.version,
+        signer: &*signer,
+        payloads: &payloads,
+        epoch: source.epoch,
+        xscontainer: flags.rpm.is_empty(),
+        outputs: &[OutputKind::LegacyIso],
+        output: &output,
+    };
+    let older = publish::older(&older, &terminal)?;
     let hosts = Capture::built_in();
     let publication = Publication {
         spec: &spec,
@@ -58,7 +69,7 @@ fn build_pack(flags: &Pack) -> Result<u8> {
         quiet: flags.quiet,
         json: flags.json,
     };
-    publish(draft, &publication, &terminal)
+    publish::publish(draft, Some(older), &publication, &terminal)
 }
 
 /// A source tree, looked at.
@@ -71,7 +82,7 @@ pub(crate) struct Tree<'a> {
 
 impl Tree<'_> {
     /// Builds the pack of the tree, with the agent's RPM or, if there are any, with ready ones. Programs that commands
-    /// install lie in the workspace `tools`.
+    /// install lie in the workspace `tools`. With the packages that it was built of.
     pub(crate) fn build(
         &self,
         tools: &Path,
@@ -79,7 +90,7 @@ impl Tree<'_> {
         signer: &dyn Signer,
         output: &Path,
         terminal: &Terminal,
-    ) -> Result<Draft> {
+    ) -> Result<(Draft, Vec<PathBuf>)> {
         let Tree { root, spec, released, source } = *self;
         let (payloads, supply) = match ready {
             [] => {
@@ -99,6 +110,7 @@ impl Tree<'_> {
             supply: Some(&supply),
             output,
         };
-        build::build(&request, terminal)
+        let draft = build::build(&request, terminal)?;
+        Ok((draft, payloads))
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(flags: &Pack, iso: &Path) -> Result<u8> {
     let source = Source { version, ..commit::source(&tree, &released, false)? };
     let output = folder.path().join("out");
     let built = Tree { root: &tree, spec: &spec, released: &released, source: &source };
-    let draft = built.build(&root, &flags.rpm, &signatures, &output, &terminal)?;
+    let (draft, _) = built.build(&root, &flags.rpm, &signatures, &output, &terminal)?;
     terminal.step_of_program("compare", "both images");
     let again = PackImage::open(draft.path())
         .map_err(|problem| Error::output(draft.path(), &std::io::Error::other(problem)))?;

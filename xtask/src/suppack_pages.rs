@@ -9,7 +9,13 @@ use clap_mangen::Man;
 use pack::commands::Suppack;
 
 /// Command lines for the pages of commands: what for, and the line.
-const EXAMPLES: [(&str, &str, &str); 8] = [
+const EXAMPLES: [(&str, &str, &str); 9] = [
+    (
+        "build-supplemental-pack",
+        "Build a pack for XenServer 7.0:",
+        "suppack build-supplemental-pack --output out --vendor-code acme --vendor-name Acme --label tool --text Tools \
+         --version 1.0 tool-1.0-1.x86_64.rpm",
+    ),
     ("inspect", "Show what is in a pack:", "suppack inspect xscontainer-11.0.0.iso"),
     ("verify", "Check a pack, and rehearse it on the hosts that come with this program:", "suppack verify pack.iso"),
     (

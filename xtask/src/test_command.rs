@@ -179,7 +179,12 @@ fn make_pack(root: &Path) -> anyhow::Result<PathBuf> {
     let flags = Pack { output: Some(output.clone()), allow_dirty: true, ..Pack::default() };
     pack_command::run(&flags)?;
     let files = fs::read_dir(&output)?.collect::<Result<Vec<_>, _>>()?;
-    let iso = files.into_iter().map(|file| file.path()).find(|path| path.extension().is_some_and(|e| e == "iso"));
+    // The one of the newer format: the other's name ends with -legacy.iso.
+    let is_image = |path: &PathBuf| {
+        path.extension().is_some_and(|e| e == "iso")
+            && !path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("-legacy"))
+    };
+    let iso = files.into_iter().map(|file| file.path()).find(is_image);
     iso.with_context(|| format!("no ISO in {}", output.display()))
 }
 

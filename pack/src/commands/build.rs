@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::interrupt;
 use super::proof::Stage;
-use super::publish::{Manner, Publication, publish};
+use super::publish::{Manner, Older, Publication, older, publish, publish_older};
 use super::signer::{SigningKey, rpm_keys, signer};
 use super::terminal::Terminal;
 use crate::build::{self, Request};
@@ -123,10 +123,6 @@ pub(super) fn build_pack(order: &Order<'_>, terminal: &Terminal) -> Result<u8> {
             "Run `cargo xtask pack` there, or give ready RPMs with --rpm",
         ));
     }
-    if let Some(kind) = spec.outputs.iter().find(|kind| **kind != OutputKind::Iso) {
-        let problem = format!("pack.outputs has {kind:?}, which this command does not write");
-        return Err(Error::spec(&spec.file, problem, "Use `suppack build-supplemental-pack` for the older format"));
-    }
     terminal.note(format_args!("{} {version}, {} RPMs", spec.label, spec.rpms.len()));
     // Key and folder come first: nobody wants to wait to learn that a passphrase is wrong.
     build::check_output(output)?;
@@ -136,13 +132,30 @@ pub(super) fn build_pack(order: &Order<'_>, terminal: &Terminal) -> Result<u8> {
         check_is_of(file, signer.certificate())?;
     }
     interrupt::watch()?;
+    let epoch = epoch(manner, &spec.rpms)?;
+    let in_older = Older {
+        spec,
+        version,
+        signer: &*signer,
+        payloads: &spec.rpms,
+        epoch,
+        xscontainer: false,
+        outputs: &spec.outputs,
+        output,
+    };
+    let has_older = spec.outputs.iter().any(|kind| *kind != OutputKind::Iso);
+    let in_older = has_older.then(|| older(&in_older, terminal)).transpose()?;
+    let in_older = match in_older {
+        Some(draft) if !spec.outputs.contains(&OutputKind::Iso) => return publish_older(draft, manner, terminal),
+        other => other,
+    };
     let request = Request {
         spec,
         version,
         released: &Released::default(),
         payloads: &spec.rpms,
         signer: &*signer,
-        epoch: epoch(manner, &spec.rpms)?,
+        epoch,
         supply: Some(&supply()),
         output,
     };
@@ -163,7 +176,7 @@ pub(super) fn build_pack(order: &Order<'_>, terminal: &Terminal) -> Result<u8> {
         quiet: manner.quiet,
         json: manner.json,
     };
-    publish(draft, &publication, terminal)
+    publish(draft, in_older, &publication, terminal)
 }
 
 /// What is known of a pack of ready RPMs beside what they say themselves. Not which files they came as: a pack that is built

@@ -10,9 +10,10 @@ use super::page::{self, About};
 use super::proof::{Proof, Stage, tell_unproven};
 use super::terminal::{self, Terminal};
 use super::{now, print};
-use crate::build::{Draft, Found, Pack as Built};
+use crate::build::{Draft, Found, OutputFile, Pack as Built};
+use crate::legacy;
 use crate::openpgp::{Certificate, Signer};
-use crate::spec::{PackSpec, PackVersion, Released};
+use crate::spec::{OutputKind, PackSpec, PackVersion, Released};
 use crate::verify::{self, GivenKey, Policy, ShippedKey};
 use crate::{Error, Result, dom0};
 
@@ -66,11 +67,56 @@ pub struct Publication<'a> {
     pub json: bool,
 }
 
-/// Proves a draft, publishes it, and tells what it is; the exit code.
+/// What is built in the older format.
+#[derive(Clone, Copy)]
+pub struct Older<'a> {
+    pub spec: &'a PackSpec,
+    pub version: &'a PackVersion,
+    pub signer: &'a dyn Signer,
+    pub payloads: &'a [PathBuf],
+    /// The time that the pack bears, in seconds since 1970.
+    pub epoch: u32,
+    /// Whether it is held to the policy of this project.
+    pub xscontainer: bool,
+    pub outputs: &'a [OutputKind],
+    pub output: &'a Path,
+}
+
+/// The pack in the older format, proved.
+///
+/// # Errors
+/// [`Error`] of class `Spec` if nothing is said of that format, and those of [`legacy::proved`].
+pub fn older(older: &Older<'_>, terminal: &Terminal) -> Result<legacy::Draft> {
+    let Older { spec, version, .. } = *older;
+    let Some(legacy) = &spec.legacy else {
+        let remedy = "Add [legacy] with an originator at least, or remove the outputs that begin with legacy-";
+        return Err(Error::spec(&spec.file, "says nothing of the older format", remedy));
+    };
+    let request = legacy::Request {
+        spec: legacy,
+        version,
+        payloads: older.payloads,
+        signer: Some(older.signer),
+        signatures: spec.rpm_signatures,
+        reorder: true,
+        epoch: older.epoch,
+        name: &format!("{}-{version}-legacy", spec.label),
+        outputs: older.outputs,
+        output: older.output,
+    };
+    legacy::proved(&request, older.xscontainer, terminal)
+}
+
+/// Proves a draft, publishes it with the proved one of the older format, and tells what they are; the exit code.
 ///
 /// # Errors
 /// [`Error`] of class `Readback` if a rule is broken, of class `Output` if files cannot get their names.
-pub fn publish(draft: Draft, publication: &Publication<'_>, terminal: &Terminal) -> Result<u8> {
+pub fn publish(
+    draft: Draft,
+    older: Option<legacy::Draft>,
+    publication: &Publication<'_>,
+    terminal: &Terminal,
+) -> Result<u8> {
     let Publication { spec, signer, accepted, .. } = publication;
     let key = signer.certificate().armored();
     let policy = Policy {
@@ -113,6 +159,7 @@ pub fn publish(draft: Draft, publication: &Publication<'_>, terminal: &Terminal)
     };
     let (json, page) = (format!("{:#}\n", report.to_json()), page::page(&about, &proof)?);
     let pack = draft.publish(Found { json: &json, page: Some(&page) })?;
+    let older = older.map(legacy::Draft::publish).transpose()?.unwrap_or_default();
     if pack.replaced_key {
         terminal.note(format_args!(
             "{} held another key before: older images in that folder are signed with that one",
@@ -120,14 +167,31 @@ pub fn publish(draft: Draft, publication: &Publication<'_>, terminal: &Terminal)
         ));
     }
     match (publication.json, publication.quiet) {
-        (true, _) => print(&format!("{:#}\n", as_json(publication, &pack, &proof, &steps)))?,
+        (true, _) => print(&format!("{:#}\n", as_json(publication, &pack, &older, &proof, &steps)))?,
         (false, true) => {}
-        (false, false) => print(&table(publication, &pack, &proof))?,
+        (false, false) => print(&table(publication, &pack, &older, &proof))?,
     }
     Ok(tell_unproven(&proof))
 }
 
-fn table(publication: &Publication<'_>, pack: &Built, proof: &Proof) -> String {
+/// Publishes a proved pack of the older format alone, and tells what was written; the exit code.
+///
+/// # Errors
+/// [`Error`] of class `Output`.
+pub fn publish_older(draft: legacy::Draft, manner: &Manner, terminal: &Terminal) -> Result<u8> {
+    let written = draft.publish()?;
+    terminal.finish();
+    if manner.json {
+        let files = written.iter().map(|file| json!({ "path": file.path, "size": file.size })).collect::<Vec<_>>();
+        print(&format!("{:#}\n", json!({ "older_format": files })))?;
+    } else if !manner.quiet {
+        let line = |file: &OutputFile| format!("  {:>9}  {}\n", terminal::size(file.size), shown(&file.path).display());
+        print(&format!("\n{}", written.iter().map(line).collect::<String>()))?;
+    }
+    Ok(0)
+}
+
+fn table(publication: &Publication<'_>, pack: &Built, older: &[OutputFile], proof: &Proof) -> String {
     let Publication { spec, version, signer, .. } = publication;
     let certificate = signer.certificate();
     let mut lines = vec![
@@ -153,7 +217,12 @@ fn table(publication: &Publication<'_>, pack: &Built, proof: &Proof) -> String {
         lines.push(row(package.file.clone(), &terminal::size(package.size), &terminal::size(package.installed_size)));
     }
     lines.extend([String::new(), row("written".into(), "size", "")]);
-    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report].into_iter().chain(&pack.page).chain(&pack.beside) {
+    for file in [&pack.iso, &pack.checksum, &pack.key, &pack.report]
+        .into_iter()
+        .chain(&pack.page)
+        .chain(&pack.beside)
+        .chain(older)
+    {
         lines.push(row(shown(&file.path).display().to_string(), &terminal::size(file.size), ""));
     }
     lines.extend([String::new(), proof.report().checks_text().trim_end().to_owned()]);
@@ -177,7 +246,13 @@ fn table(publication: &Publication<'_>, pack: &Built, proof: &Proof) -> String {
     lines.join("\n")
 }
 
-fn as_json(publication: &Publication<'_>, pack: &Built, proof: &Proof, steps: &[(String, Duration)]) -> Value {
+fn as_json(
+    publication: &Publication<'_>,
+    pack: &Built,
+    older: &[OutputFile],
+    proof: &Proof,
+    steps: &[(String, Duration)],
+) -> Value {
     let Publication { spec, version, signer, .. } = publication;
     let certificate = signer.certificate();
     json!({
@@ -186,6 +261,7 @@ fn as_json(publication: &Publication<'_>, pack: &Built, proof: &Proof, steps: &[
         "uuid": pack.uuid,
         "iso": { "path": pack.iso.path, "size": pack.iso.size, "sha256": pack.iso_sha256 },
         "beside": pack.beside.iter().map(|file| json!({ "path": file.path })).collect::<Vec<_>>(),
+        "older_format": older.iter().map(|file| json!({ "path": file.path, "size": file.size })).collect::<Vec<_>>(),
         "checksum": { "path": pack.checksum.path },
         "key": {
             "path": pack.key.path,

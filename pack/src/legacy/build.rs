@@ -52,9 +52,17 @@ pub struct Request<'a> {
 /// [`Error`], each kind with its remedy; of class `Readback` with every broken rule. Nothing is left behind then, and
 /// existing files are untouched.
 pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Vec<OutputFile>> {
+    proved(request, false, progress)?.publish()
+}
+
+/// Builds a pack and holds every result to the rules of its readers, and to the policy of this project if it is its own.
+///
+/// # Errors
+/// Those of [`build`].
+pub fn proved(request: &Request<'_>, xscontainer: bool, progress: &dyn Progress) -> Result<Draft> {
     let draft = draft(request, progress)?;
     for (name, path) in draft.results() {
-        let policy = Policy { name: name.file_name(), ..Policy::default() };
+        let policy = Policy { xscontainer, name: name.file_name(), ..Policy::default() };
         let verification = verify::verify(path, &policy, progress);
         if progress.interrupted() {
             return Err(Error::interrupted());
@@ -63,7 +71,7 @@ pub fn build(request: &Request<'_>, progress: &dyn Progress) -> Result<Vec<Outpu
             return Err(verification.refusal(name));
         }
     }
-    draft.publish()
+    Ok(draft)
 }
 
 /// Builds a pack, up to the point where it can be proved.

@@ -16,7 +16,7 @@ pub mod packages;
 pub mod repository;
 pub mod version;
 
-pub use build::{Request, build, draft};
+pub use build::{Request, build, draft, proved};
 pub use output::Draft;
 pub use packages::Listed;
 pub use repository::Repository;
