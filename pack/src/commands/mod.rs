@@ -102,7 +102,7 @@ fn arguments(mut given: Vec<OsString>) -> Vec<OsString> {
     let called = given.first().and_then(|program| Path::new(program).file_name()?.to_str());
     let called = called.map(|name| name.trim_end_matches(".sh").trim_end_matches(".py"));
     if let Some(command) = HISTORICAL.into_iter().find(|command| Some(*command) == called) {
-        given.insert(1, command.into());
+        given.splice(..1, ["suppack".into(), command.into()]);
     }
     given
 }

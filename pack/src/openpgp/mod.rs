@@ -6,6 +6,7 @@
 mod certificate;
 mod development;
 mod facts;
+mod fast;
 mod generate;
 mod gpg;
 mod signature;

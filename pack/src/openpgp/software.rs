@@ -5,9 +5,10 @@ use pgp::composed::{Deserializable, DetachedSignature, SignedSecretKey};
 use pgp::crypto::hash::HashAlgorithm;
 use pgp::packet::{SecretKey, SignatureConfig, SignatureType, Subpacket, SubpacketData};
 use pgp::types::{KeyDetails, Password, Timestamp};
+use ring::rsa::KeyPair;
 use zeroize::Zeroizing;
 
-use super::{Certificate, Signature, Signer, signature::block_type};
+use super::{Certificate, Signature, Signer, fast, signature::block_type};
 use crate::{Error, Result, digest};
 
 /// Where a passphrase comes from; called only if the key is locked.
@@ -16,6 +17,8 @@ pub type Passphrase<'a> = &'a mut dyn FnMut() -> Result<Zeroizing<String>>;
 /// A secret key, unlocked.
 pub struct SoftwareKey {
     secret: SecretKey,
+    /// The same for `ring`, where that takes it.
+    fast: Option<KeyPair>,
     certificate: Certificate,
 }
 
@@ -45,7 +48,7 @@ impl SoftwareKey {
                 )
             })?;
         }
-        Ok(SoftwareKey { secret: key.primary_key, certificate })
+        Ok(SoftwareKey { fast: fast::key(&key.primary_key), secret: key.primary_key, certificate })
     }
 
     fn sign_one(&self, message: &[u8], time: u32) -> Result<Signature> {
@@ -65,7 +68,11 @@ impl SoftwareKey {
         // gpg 2.0 and rpm 4.11 find the key by this one only.
         config.unhashed_subpackets =
             vec![Subpacket::regular(SubpacketData::IssuerKeyId(self.secret.legacy_key_id())).map_err(failed)?];
-        let signature = config.sign(&self.secret, &Password::empty(), message).map_err(failed)?;
+        let fast = self.fast.as_ref().and_then(|key| fast::sign(key, &config, message));
+        let signature = match fast {
+            Some(signature) => signature,
+            None => config.sign(&self.secret, &Password::empty(), message).map_err(failed)?,
+        };
         Ok(Signature(DetachedSignature::new(signature)))
     }
 }
@@ -84,4 +91,20 @@ impl Signer for SoftwareKey {
 /// Errors of the crate may carry a backtrace of many lines.
 fn first_line(error: &pgp::errors::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_of_signing_make_the_same_bytes() {
+        let armored = include_str!("../../testdata/keys/rsa4096.asc");
+        let mut key = SoftwareKey::parse(armored, "rsa4096", 1_800_000_000, &mut || panic!("no passphrase")).unwrap();
+        assert!(key.fast.is_some());
+        let by_ring = key.sign(&[b"message"], 1_800_000_000).unwrap();
+        key.fast = None;
+        assert_eq!(by_ring, key.sign(&[b"message"], 1_800_000_000).unwrap());
+        assert!(key.certificate.verifies(b"message", &by_ring[0]));
+    }
 }
