@@ -4,7 +4,7 @@ use lab::monitor::{DEADLINE, Monitor};
 use lab::xapi::{Config, Ref, State, Value, Xapi};
 
 /// The originator under which the program's sessions are counted, as the original agent's were.
-const ORIGINATOR: &str = "xscontainer";
+pub(crate) const ORIGINATOR: &str = "xscontainer";
 
 /// A simulated XAPI on a socket in a directory that lives as long as it.
 pub(crate) struct Lab {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lab::monitor::{DEADLINE, Monitor};
 use lab::xapi::{Fault, Value};
 
-use crate::lab::Lab;
+use crate::lab::{Lab, ORIGINATOR};
 
 #[test]
 fn changes_made_while_xapi_restarted_are_noticed_and_no_vm_is_lost() {

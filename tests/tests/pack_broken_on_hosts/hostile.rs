@@ -48,8 +48,10 @@ fn rehearsed(seconds: u64, change: impl FnOnce(&mut Recipe, &str)) -> io::Result
     let image = PackImage::open(&pack.image).unwrap();
     let hosts = [hosts::known()];
     let began = Instant::now();
-    let ended =
-        rehearse(Subject { image: &image, previous: None, xscontainer: false, hosts: &hosts }, &lab::packs::Unwatched);
+    let ended = rehearse(
+        Subject { image: &image, previous: None, xscontainer: false, hosts: &hosts, scenarios: &[] },
+        &lab::packs::Unwatched,
+    );
     assert!(began.elapsed() < Duration::from_secs(seconds), "{:?}", began.elapsed());
     assert_eq!(canary.state(), before);
     ended

@@ -27,7 +27,8 @@ use pack::verify::{GivenKey, Policy, ShippedKey, verify};
 fn rehearsal(recipe: &Recipe, xscontainer: bool, hosts: &[Capture]) -> Rehearsal {
     let pack = recipe.make();
     let image = PackImage::open(&pack.image).unwrap();
-    rehearse(Subject { image: &image, previous: None, xscontainer, hosts }, &lab::packs::Unwatched).unwrap()
+    rehearse(Subject { image: &image, previous: None, xscontainer, hosts, scenarios: &[] }, &lab::packs::Unwatched)
+        .unwrap()
 }
 
 /// A verdict in a line.

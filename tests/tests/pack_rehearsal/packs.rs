@@ -143,7 +143,13 @@ fn left_of(rehearsal: &Rehearsal) -> Vec<String> {
 #[test]
 fn scenarios_run_the_scriptlets_and_leave_the_files_that_rpm_does() {
     let hosts = [bare_host("8.2.1")];
-    let subject = Subject { image: &SECOND.image, previous: Some(&FIRST.image), xscontainer: false, hosts: &hosts };
+    let subject = Subject {
+        image: &SECOND.image,
+        previous: Some(&FIRST.image),
+        xscontainer: false,
+        hosts: &hosts,
+        scenarios: &[],
+    };
     let rehearsal = rehearse(subject, &lab::packs::Unwatched).unwrap();
     let host = &rehearsal.hosts[0];
     let twins = Twins::new();
