@@ -93,7 +93,7 @@ fn packages_are_what_rpm_says_of_them() {
         assert_eq!(component["licenses"][0]["expression"], licence);
         assert_eq!(component["supplier"]["name"], vendor);
         assert_eq!(component["hashes"][0]["content"].as_str(), Some(digests[path].as_str()));
-        let purl = format!("pkg:rpm/{name}@{}?arch={arch}", version);
+        let purl = format!("pkg:rpm/{name}@{version}?arch={arch}");
         assert_eq!(component["purl"].as_str(), Some(purl.as_str()));
     }
     // update-xscontainer needs both others.
