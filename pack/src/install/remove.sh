@@ -40,6 +40,11 @@ case $uuid in
 esac
 [ "$(id -u)" -eq 0 ] || die 'must run as root'
 
+# By its path: busybox would take its own, which knows no database.
+rpm_program=/usr/bin/rpm
+[ -x "$rpm_program" ] || rpm_program=/bin/rpm
+rpm() { "$rpm_program" "$@"; }
+
 installed() { rpm -q "$1" >/dev/null 2>&1; }
 
 # The stamps that update-LABEL owns: usually the one of this pack.

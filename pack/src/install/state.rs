@@ -95,11 +95,14 @@ impl State {
         Ok(State { packs, older: older::installed(host)?, leftovers, xapi_unknown })
     }
 
-    /// What a person means by a label or uuid: uuids and labels of packs and leftovers.
+    /// What a person means by a label or uuid: uuids and labels of packs, or of leftovers if it is no pack's.
     pub fn find(&self, wanted: &str) -> Vec<(Option<String>, String)> {
         let mut found: Vec<(Option<String>, String)> = Vec::new();
         let packs = self.packs.iter().filter(|pack| pack.label == wanted || pack.uuid == wanted);
         found.extend(packs.map(|pack| (Some(pack.label.clone()), pack.uuid.clone())));
+        if !found.is_empty() {
+            return found;
+        }
         for left in &self.leftovers {
             let Some(uuid) = &left.uuid else { continue };
             let named = left.label.as_deref() == Some(wanted) || uuid == wanted;

@@ -146,14 +146,14 @@ fn a_hostile_pack_is_shown_and_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let evil = payload(folder.path(), "evil", |builder| {
         builder.description(HOSTILE).vendor(HOSTILE);
-        for name in [HOSTILE.replace('/', "|"), "\u{202e}gnp.exe".into(), "a\u{1b}[2Jb".into(), "w".repeat(250)] {
+        for name in [HOSTILE.replace('/', "|"), "\u{202e}gnp.exe".into(), "w".repeat(250)] {
             let options = FileOptions::new(format!("/usr/share/{name}")).mode(FileMode::regular(0o4777));
             builder.with_file_contents(HOSTILE, options).unwrap();
         }
         builder.post_install_script(Scriptlet::new(format!("echo '{HOSTILE}'\nsystemctl '{HOSTILE}'\n")));
         builder.requires(Dependency::any(HOSTILE));
     });
-    let built = build_from("1.0", &[evil], &key("rsa4096"), tempfile::tempdir().unwrap());
+    let built = build_from("1.1", &[evil], &key("rsa4096"), tempfile::tempdir().unwrap());
     let page = page(&built.pack.iso.path, &["--host", "8.2.1"], folder.path());
     let mut browser = Browser::start();
     looks_right(&mut browser, "hostile", &page, &["light", "dark"]);
@@ -190,7 +190,7 @@ fn two_hundred_packages_can_be_overlooked() {
             })
         })
         .collect();
-    let built = build_from("1.0", &payloads, &key("encryption-subkey"), tempfile::tempdir().unwrap());
+    let built = build_from("1.1", &payloads, &key("encryption-subkey"), tempfile::tempdir().unwrap());
     let page = page(&built.pack.iso.path, &["--no-rehearsal"], folder.path());
     let mut browser = Browser::start();
     looks_right(&mut browser, "many", &page, &["light"]);
