@@ -14,7 +14,12 @@ use lab::packs::workspace;
 use author::Author;
 
 /// Commands for which another machine is needed, and what executes them.
-const ELSEWHERE: [(&str, &str); 0] = [];
+const ELSEWHERE: [(&str, &str); 4] = [
+    ("suppack install --check acme-agent-2.4.iso", "suppack_host"),
+    ("suppack install --trust-key RPM-GPG-KEY-acme acme-agent-2.4.iso", "suppack_host"),
+    ("suppack list", "suppack_host"),
+    ("suppack remove acme-agent", "suppack_host"),
+];
 
 fn source() -> PathBuf {
     workspace().join("pack/guide/src")
