@@ -560,8 +560,9 @@ fn a_pack_is_built_again_without_its_key_and_what_differs_is_named() {
     assert!(said.text.contains("from byte 100 on, in the system area"), "{}", said.text);
 
     // And one where something is signed.
-    let at = bytes.windows(8).position(|window| window == b"<update ").unwrap();
-    bytes[at + 2] ^= 1;
+    let element = b"<name-description>";
+    let at = bytes.windows(element.len()).position(|window| window == element).unwrap();
+    bytes[at + element.len()] ^= 1;
     fs::write(&changed, &bytes).unwrap();
     let said = outcome(&mut reproduce(&clone, &changed, &PAYLOAD.1));
     assert_eq!(said.code, Some(6), "{}", said.text);

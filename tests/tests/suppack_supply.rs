@@ -248,6 +248,8 @@ fn the_package_of_suppack_has_one_static_program_and_needs_nothing() {
     let empty = tempfile::tempdir().unwrap();
     fs::copy(&program, empty.path().join("suppack")).unwrap();
     fs::copy(programs::iso(), empty.path().join("pack.iso")).unwrap();
+    let key = "RPM-GPG-KEY-xscontainer";
+    fs::copy(programs::iso().with_file_name(key), empty.path().join(key)).unwrap();
     let said = outcome(command("chroot", [empty.path()]).args(["/suppack", "verify", "/pack.iso", "--no-rehearsal"]));
     assert!(said.success, "{}", said.text);
 }

@@ -118,7 +118,13 @@ fn reproducible<'a>(recorded: &'a Recorded, flags: &Pack) -> std::result::Result
 /// expired since still signed what it signed.
 fn certificate(image: &PackImage, flags: &Pack) -> Result<Certificate> {
     let named = || Some(image.path().with_file_name(UpdateInfo::of(image)?.key.filter(|name| !name.contains('/'))?));
-    let file = flags.key.key.clone().or_else(named).unwrap_or_default();
+    let Some(file) = flags.key.key.clone().or_else(named) else {
+        return Err(Error::key(
+            "of the image",
+            "is not named by it: it has no update.xml that can be read",
+            "Give it with --key",
+        ));
+    };
     let name = file.display().to_string();
     let armored = fs::read_to_string(&file).map_err(|e| {
         Error::key(&name, format!("cannot be read: {e}"), "Lay the public key beside the image, or name it with --key")

@@ -34,29 +34,39 @@ const EXAMPLES: [(&str, &str, &str); 9] = [
     ("remove", "On a host, remove a pack:", "suppack remove xscontainer"),
 ];
 
+/// What manual pages are pages of.
+#[derive(Clone, Copy)]
+pub(crate) struct Edition<'a> {
+    pub(crate) version: &'a str,
+    /// Seconds since 1970.
+    pub(crate) time: u32,
+}
+
 /// The manual pages, by file name.
 ///
 /// # Errors
 /// Never: they are written to memory.
-pub(crate) fn pages(version: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
+pub(crate) fn pages(edition: Edition<'_>) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut root = Suppack::command().disable_help_subcommand(true);
     root.build();
     let mut pages = Vec::new();
-    add(&root, version, &mut pages)?;
+    add(&root, edition, &mut pages)?;
     Ok(pages)
 }
 
-fn add(command: &Command, version: &str, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+fn add(command: &Command, edition: Edition<'_>, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned();
-    pages.push((format!("{name}.1"), page(command, &name, version)?));
+    pages.push((format!("{name}.1"), page(command, &name, edition)?));
     let shown = command.get_subcommands().filter(|command| !command.is_hide_set());
-    shown.into_iter().try_for_each(|command| add(command, version, pages))
+    shown.into_iter().try_for_each(|command| add(command, edition, pages))
 }
 
-fn page(command: &Command, name: &str, version: &str) -> io::Result<Vec<u8>> {
+fn page(command: &Command, name: &str, edition: Edition<'_>) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    let source = format!("suppack {version}");
-    let man = Man::new(command.clone()).title(name.to_uppercase()).section("1").date("").source(source).manual("");
+    let source = format!("suppack {}", edition.version);
+    let date =
+        chrono::DateTime::from_timestamp(edition.time.into(), 0).unwrap_or_default().format("%Y-%m-%d").to_string();
+    let man = Man::new(command.clone()).title(name.to_uppercase()).section("1").date(date).source(source).manual("");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
@@ -154,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_page_and_each_exit_code_a_line() {
-        let pages = pages("1.0").unwrap();
+        let pages = pages(Edition { version: "1.0", time: 0 }).unwrap();
         for command in Suppack::command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let name = format!("suppack-{}.1", command.get_name());
             assert!(pages.iter().any(|(page, _)| *page == name), "{name}");

@@ -15,7 +15,8 @@ use pack::{Error, Result};
 use crate::agent_rpm::{self, PROFILE, TARGET};
 use crate::commit::{self, Source};
 use crate::flags::SuppackRpm;
-use crate::{root, suppack_pages};
+use crate::root;
+use crate::suppack_pages::{self, Edition};
 
 const NAME: &str = "suppack";
 /// The DDK's commands, which this program is when it is called so.
@@ -58,7 +59,7 @@ pub(crate) fn build(root: &Path, source: &Source, terminal: &Terminal) -> Result
     terminal.step_of_program("package", "program, manual pages, completions");
     let file = |path: String, mode, doc, content| ProgramFile { path, mode, doc, content };
     let mut files = vec![file(format!("/usr/bin/{NAME}"), 0o755, false, content.clone())];
-    let pages = suppack_pages::pages(source.version.as_str())
+    let pages = suppack_pages::pages(Edition { version: source.version.as_str(), time: source.epoch })
         .map_err(|e| Error::tool("clap_mangen", format!("failed: {e}"), "Report this"))?;
     let page = |name: &str| format!("/usr/share/man/man1/{name}");
     let mut links = Vec::new();
