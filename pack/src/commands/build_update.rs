@@ -67,7 +67,7 @@ pub struct BuildUpdate {
     /// All hosts of a pool must have this very pack
     #[arg(long, alias = "homogeneous", overrides_with = "no_enforce_homogeneity")]
     pub enforce_homogeneity: bool,
-    /// Hosts of a pool may differ [default]
+    /// Hosts of a pool may differ, as they may without this option
     #[arg(long, alias = "no-homogeneous")]
     pub no_enforce_homogeneity: bool,
     /// RPM files

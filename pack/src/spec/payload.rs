@@ -20,7 +20,7 @@ pub struct Payload {
     pub vendor: String,
     #[serde(default)]
     pub scriptlets: Scriptlets,
-    /// In a [`PackSpec`] those of `folders` as well.
+    /// In a [`PackSpec`](super::PackSpec) those of `folders` as well.
     pub files: Vec<PayloadFile>,
     /// Folders of which every file is one of the payload. Only in `pack.toml`.
     #[serde(default, skip_serializing)]
@@ -37,7 +37,7 @@ pub struct PayloadFolder {
     pub mode: u16,
 }
 
-/// Scriptlets of the payload: in `pack.toml` file names, in a [`PackSpec`] the scripts' text.
+/// Scriptlets of the payload: in `pack.toml` file names, in a [`PackSpec`](super::PackSpec) the scripts' text.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Scriptlets {

@@ -1,7 +1,7 @@
 //! Host generations: which of them a pack is held to, and what each says to it.
 //!
 //! A pack claims the generations that meet what its control package requires of the host. Rules that differ between
-//! generations ask [`Subject::stacks`]; all others are the same for every host that takes the pack's format.
+//! generations ask `Subject::stacks`; all others are the same for every host that takes the pack's format.
 
 use std::sync::Arc;
 
