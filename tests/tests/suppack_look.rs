@@ -238,6 +238,31 @@ fn verify(pack: &Path, key: &Path) -> Said {
 }
 
 #[test]
+fn a_pack_that_was_changed_is_not_signed_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (changed, out) = (folder.path().join("changed.iso"), folder.path().join("out.iso"));
+    let whole = fs::read(&PACK.image).unwrap();
+    let resign = |more: &[&str]| {
+        let resign = ["resign", "-q", path(&changed), "--key", path(&NEW_KEY.1), "--pack-key", path(&PACK.key), "-o"];
+        outcome(suppack(&resign).arg(&out).args(more))
+    };
+    let package = whole.windows(4).rposition(|bytes| bytes == [0xed, 0xab, 0xee, 0xdb]).unwrap();
+    let payload = package + whole[package..].windows(2).position(|bytes| bytes == [0x1f, 0x8b]).unwrap();
+    let text = b"<name-description>";
+    let text = whole.windows(text.len()).position(|bytes| bytes == text).unwrap() + text.len();
+    for (place, reason) in [(payload + 20, "rpm-digests"), (text, "gpg-update-xml")] {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 1;
+        fs::write(&changed, bytes).unwrap();
+        let said = resign(&[]);
+        assert_eq!(said.code, Some(4), "{}", said.text);
+        assert!(said.text.contains(reason) && !out.exists(), "{}", said.text);
+    }
+    fs::write(&changed, &whole).unwrap();
+    assert_eq!(resign(&[]).code, Some(0));
+}
+
+#[test]
 fn a_pack_signed_anew_is_good_by_the_new_key_only() {
     let folder = tempfile::tempdir().unwrap();
     let (key, out) = (&NEW_KEY.1, folder.path().join("out"));

@@ -94,7 +94,7 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
     let html_file = flags.html.as_deref().map(|path| Output::create(path, "--html")).transpose()?;
     let hosts = Hosts::named(&flags.hosts)?;
     let said = said_by(&flags.iso);
-    let key = key(flags, said.as_ref())?;
+    let key = key(&flags.iso, flags.key.as_deref(), said.as_ref())?;
     let policy = Policy {
         xscontainer: match flags.rules {
             Some(rules) => rules == RuleSet::Xscontainer,
@@ -146,17 +146,21 @@ pub fn run(flags: &Verify, released: Option<&Released>) -> anyhow::Result<u8> {
 }
 
 /// What the image says of itself, if it can be read at all: whether that is right is for the checks to say.
-fn said_by(iso: &Path) -> Option<UpdateInfo> {
+pub(super) fn said_by(iso: &Path) -> Option<UpdateInfo> {
     UpdateInfo::of(&PackImage::open(iso).ok()?)
 }
 
 /// Name and content of the public key that was given, or of one that lies beside the image under the name in its metadata.
-fn key(flags: &Verify, said: Option<&UpdateInfo>) -> anyhow::Result<Option<(String, Vec<u8>)>> {
+pub(super) fn key(
+    iso: &Path,
+    given: Option<&Path>,
+    said: Option<&UpdateInfo>,
+) -> anyhow::Result<Option<(String, Vec<u8>)>> {
     let beside = || {
-        let file = flags.iso.with_file_name(said?.key.as_deref().filter(|name| !name.is_empty())?);
+        let file = iso.with_file_name(said?.key.as_deref().filter(|name| !name.is_empty())?);
         file.is_file().then_some(file)
     };
-    let Some(file) = flags.key.clone().or_else(beside) else { return Ok(None) };
+    let Some(file) = given.map(Path::to_path_buf).or_else(beside) else { return Ok(None) };
     let armored = fs::read(&file).with_context(|| format!("{}: the key cannot be read", file.display()))?;
     // On a host the file has the name in the metadata, whatever it is called here.
     let name = said.and_then(|info| info.key.clone()).unwrap_or_default();

@@ -1,5 +1,7 @@
-//! The files of a package, below a folder. Links come last, so that nothing is ever written through one.
+//! The files of a package, below a folder. Links come last, and none lies below another, so that nothing is ever written
+//! through one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::symlink;
@@ -22,6 +24,9 @@ pub(super) fn unpack(
     progress: &dyn Progress,
 ) -> Result<Vec<String>> {
     let facts = Package::of(rpm).map_err(|problem| refused(rpm, &problem))?;
+    if let Some(path) = below_a_link(&facts) {
+        return Err(refused(rpm, &format!("its file {path:?} lies below one of its links")));
+    }
     let (mut notes, mut links) = (Vec::new(), Vec::new());
     payload::read(rpm, MAX_UNPACKED, &mut |member, reader| {
         let Some(file) = facts.files.get(member.index) else { return Ok(()) };
@@ -57,6 +62,22 @@ pub(super) fn unpack(
         made.map_err(|e| failed(rpm, &name, &e))?;
     }
     Ok(notes)
+}
+
+/// A file that would land wherever a link of the same package leads.
+fn below_a_link(package: &Package) -> Option<&str> {
+    let parts = |path: &str| path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+    let links: BTreeSet<Vec<String>> = package
+        .files
+        .iter()
+        .filter(|file| matches!(file.kind, FileKind::Link(_)))
+        .map(|file| parts(&file.path))
+        .collect();
+    let lies_below = |path: &str| {
+        let parts = parts(path);
+        (1..parts.len()).any(|length| links.contains(&parts[..length]))
+    };
+    package.files.iter().map(|file| file.path.as_str()).find(|path| lies_below(path))
 }
 
 /// Where a file of a package goes.

@@ -98,7 +98,12 @@ fn a_package_cannot_write_elsewhere_and_leaves_nothing() {
     let mut through = fixture::sample();
     through.with_symlink(FileOptions::symlink("/a", "/tmp")).unwrap();
     file(&mut through, "/a/through-a-link");
-    for (package, reason) in [(upwards, "leads elsewhere"), (through, "cannot be beside its others")] {
+    let mut planted = fixture::sample();
+    planted.with_symlink(FileOptions::symlink("/d", "/tmp")).unwrap();
+    planted.with_symlink(FileOptions::symlink("/d/sub/planted", "/etc/passwd")).unwrap();
+    let refusals =
+        [(upwards, "leads elsewhere"), (through, "below one of its links"), (planted, "below one of its links")];
+    for (package, reason) in refusals {
         let (out, result) = extracted(&pack(vec![("hostile.rpm", package)]), &[], true);
         let error = result.unwrap_err().to_string();
         assert!(error.contains(reason), "{error}");
